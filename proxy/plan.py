@@ -1,0 +1,135 @@
+"""Plan and Outcome: all that is decided before the first byte goes out, and what became of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from proxy.model import Choice
+from proxy.rules import Headers, Limits, Redirect, Retries, Rewrite, Timeouts
+from proxy.strategies.shadow import Shadow
+from proxy.targets import Fleet, Target
+
+
+class Lane:
+    """What holds for every request of one route: made once per table."""
+
+    __slots__ = (
+        "balance",
+        "expose_version",
+        "headers",
+        "limits",
+        "prefix",
+        "redirect",
+        "rescue",
+        "retries",
+        "rewrite",
+        "route",
+        "service",
+        "timeouts",
+    )
+
+    def __init__(
+        self,
+        service: str,
+        route: str,
+        *,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        rescue: bool = True,
+        limits: Limits | None = None,
+        headers: Headers | None = None,
+        rewrite: Rewrite | None = None,
+        redirect: Redirect | None = None,
+        expose_version: bool = False,
+        prefix: bytes = b"",
+        balance: str = "least_busy",
+    ) -> None:
+        self.service = service
+        self.route = route
+        """The route's name, "" for the service's own strategy."""
+        self.timeouts = timeouts or Timeouts()
+        self.retries = retries or Retries()
+        self.rescue = rescue
+        self.limits = limits or Limits()
+        self.headers = headers
+        self.rewrite = rewrite
+        self.redirect = redirect
+        self.expose_version = expose_version
+        self.prefix = prefix
+        """The path prefix that the route matched, for `rewrite.prefix`."""
+        self.balance = balance
+
+
+class Copy(NamedTuple):
+    """One version that also hears the request."""
+
+    fleet: Fleet
+    shadow: Shadow
+
+
+class Plan(NamedTuple):
+    """All that is decided about one request."""
+
+    lane: Lane
+    fleet: Fleet
+    """The version that was drawn or chosen; the judge counts this one."""
+    choice: Choice
+    stand_ins: tuple[Fleet, ...] = ()
+    """Versions of the split that may answer when `fleet` has no usable target, best first."""
+    rescuer: Fleet | None = None
+    """Stable, when the drawn candidate's failure may be replayed there."""
+    copies: tuple[Copy, ...] = ()
+    minted: bytes | None = None
+    """A fresh identity: the response sets it as the cookie `shunt_id`."""
+
+
+class Outcome:
+    """What became of an exchange; one per request, handed to statistics, access log and judge."""
+
+    __slots__ = (
+        "answered_by",
+        "bytes_in",
+        "bytes_out",
+        "cause",
+        "client",
+        "drawn_failure",
+        "duration",
+        "first_byte",
+        "method",
+        "path",
+        "plan",
+        "request_id",
+        "status",
+        "target",
+        "trace_id",
+        "tries",
+        "upstream",
+    )
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+        """None when the request was refused before it was planned."""
+        self.target: Target | None = None
+        """The target that answered in the end."""
+        self.answered_by = ""
+        """The version that answered in the end: another than the drawn one after failover and rescue; "" for ourselves."""
+        self.status = 0
+        """The status that the client got; 0 when it left before any, 499 in logs."""
+        self.cause = ""
+        """The `x-shunt-error` of our own answer; `aborted`: the client left; `cut`: the body broke off; else ""."""
+        self.drawn_failure = ""
+        """How the *first* try at the drawn version failed: an error's word (`connect`, `no_target`) or `500`; else ""."""
+        self.first_byte = -1.0
+        """Seconds from the request sent to the first try's first byte; below 0 when there was none."""
+        self.upstream = -1.0
+        """Seconds from the last try's start to its end; below 0 when no target was asked."""
+        self.duration = 0.0
+        """Seconds from the request's first byte to the response's last."""
+        self.tries = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.method = b""
+        self.path = b""
+        self.client = ""
+        self.request_id = b""
+        self.trace_id = b""
