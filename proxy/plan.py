@@ -112,13 +112,13 @@ class Outcome:
         self.target: Target | None = None
         """The target that answered in the end."""
         self.answered_by = ""
-        """The version that answered in the end: another than the drawn one after failover and rescue; "" for ourselves."""
+        """The version that answered: not the drawn one after failover and rescue; "" for ourselves."""
         self.status = 0
         """The status that the client got; 0 when it left before any, 499 in logs."""
         self.cause = ""
         """The `x-shunt-error` of our own answer; `aborted`: the client left; `cut`: the body broke off; else ""."""
         self.drawn_failure = ""
-        """How the *first* try at the drawn version failed: an error's word (`connect`, `no_target`) or `500`; else ""."""
+        """How the *first* try at the drawn version failed: a word (`connect`, `no_target`) or `500`; else ""."""
         self.first_byte = -1.0
         """Seconds from the request sent to the first try's first byte; below 0 when there was none."""
         self.upstream = -1.0
