@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from zlib import crc32
 
 from proxy.model import Dice
-from proxy.rules import Eject, Headers, Limits
+from proxy.rules import Eject, Headers, Limits, Pool
 
 
 class Address(NamedTuple):
@@ -35,16 +36,20 @@ class Address(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
 
+_SLOWEST_START = 0.1
+
+
 class Target:
     """One address of a version. What it carries survives every reload that still names it."""
 
     __slots__ = (
         "address",
-        "draining",
         "ejected_until",
         "failures",
         "healthy",
         "in_flight",
+        "is_retired",
+        "returned_at",
         "service",
         "times_ejected",
         "version",
@@ -56,24 +61,54 @@ class Target:
         self.address = address
         self.in_flight = 0
         self.healthy = True
-        self.draining = False
+        """What the active checks say; well until they say otherwise."""
         self.failures = 0
+        """Failures in a row, as the passive check counts them."""
         self.ejected_until = 0.0
         self.times_ejected = 0
+        self.returned_at = float("-inf")
+        """When it last came back; it starts slowly from then on."""
+        self.is_retired = False
+        """No table names it any more: what is in flight finishes, nothing new comes."""
 
     def is_usable(self, now: float) -> bool:
-        """Whether it may be claimed by choice: well, not resting, not draining."""
-        return self.healthy and not self.draining and self.ejected_until <= now
+        """Whether it may be claimed by choice: well and not resting."""
+        return self.healthy and self.ejected_until <= now
+
+    def load(self, now: float, slow_start_seconds: float) -> float:
+        """How busy it is, for comparison; one that has just come back seems busier than it is."""
+        since = now - self.returned_at
+        if since >= slow_start_seconds:
+            return self.in_flight
+        return (self.in_flight + 1) / max(since / slow_start_seconds, _SLOWEST_START)
 
     def release(self) -> None:
         """Count one request out."""
         self.in_flight -= 1
 
+    def set_healthy(self, now: float, *, healthy: bool) -> None:
+        """Note what an active check found."""
+        if healthy and not self.healthy:
+            self.returned_at = now
+            self.failures = 0
+        self.healthy = healthy
+
 
 class Fleet:
     """The targets that answer for one version of a service, as one table sees them."""
 
-    __slots__ = ("balance", "eject", "headers", "limits", "service", "targets", "turn", "version")
+    __slots__ = (
+        "_turn",
+        "balance",
+        "eject",
+        "headers",
+        "limits",
+        "pool",
+        "service",
+        "slow_start",
+        "targets",
+        "version",
+    )
 
     def __init__(
         self,
@@ -84,7 +119,9 @@ class Fleet:
         balance: str = "least_busy",
         limits: Limits | None = None,
         eject: Eject | None = None,
+        pool: Pool | None = None,
         headers: Headers | None = None,
+        slow_start: float = 10.0,
     ) -> None:
         self.service = service
         self.version = version
@@ -92,8 +129,10 @@ class Fleet:
         self.balance = balance
         self.limits = limits or Limits()
         self.eject = eject or Eject()
+        self.pool = pool or Pool()
         self.headers = headers
-        self.turn = 0
+        self.slow_start = slow_start
+        self._turn = 0
 
     @property
     def in_flight(self) -> int:
@@ -109,7 +148,67 @@ class Fleet:
 
         `key` is the identity's bucket, for `balance: hash`; targets in `avoid` are taken only if there is no other.
         """
-        raise NotImplementedError
+        usable = [target for target in self.targets if target.healthy and target.ejected_until <= now]
+        return self._claim_one_of(usable, now, dice, key, avoid)
+
+    def claim_any(self, now: float, dice: Dice, *, avoid: Collection[Target] = ()) -> Target | None:
+        """The panic rule: when every target is out, try them all rather than none."""
+        return self._claim_one_of(list(self.targets), now, dice, None, avoid)
+
+    def _claim_one_of(
+        self, usable: list[Target], now: float, dice: Dice, key: int | None, avoid: Collection[Target]
+    ) -> Target | None:
+        if avoid:
+            usable = [target for target in usable if target not in avoid] or usable
+        if not usable:
+            return None
+        chosen = usable[0] if len(usable) == 1 else self._choose(usable, now, dice, key)
+        chosen.in_flight += 1
+        return chosen
+
+    def _choose(self, usable: list[Target], now: float, dice: Dice, key: int | None) -> Target:
+        if self.balance == "round_robin":
+            self._turn += 1
+            return usable[self._turn % len(usable)]
+        if self.balance == "hash" and key is not None:
+            return max(usable, key=lambda target: hash_rank(key, target.address))
+        # Two choices at random and the less busy of them: nearly as even as the least of all, without a herd.
+        first = int(dice.random() * len(usable))
+        second = int(dice.random() * (len(usable) - 1))
+        one, other = usable[first], usable[second + (second >= first)]
+        return other if other.load(now, self.slow_start) < one.load(now, self.slow_start) else one
+
+    def succeeded(self, target: Target) -> None:
+        """A target answered: its row of failures ends."""
+        target.failures = 0
+
+    def failed(self, target: Target, now: float) -> bool:
+        """Count a connect failure, reset, timeout, 502, 503 or 504; True when the target is ejected for it.
+
+        Never the last usable one, never more than `eject.max` of all; each ejection lasts longer than the one before.
+        """
+        target.failures += 1
+        if not self.eject.after or target.failures < self.eject.after or target.ejected_until > now:
+            return False
+        out = sum(other.ejected_until > now for other in self.targets)
+        others = sum(other is not target and other.is_usable(now) for other in self.targets)
+        if not others or (out + 1) * 100 > self.eject.max * len(self.targets):
+            return False
+        if now - target.returned_at > 10 * self.eject.for_:
+            target.times_ejected = 0
+        target.times_ejected = min(target.times_ejected + 1, _MOST_EJECTIONS)
+        target.failures = 0
+        target.ejected_until = now + self.eject.for_ * target.times_ejected
+        target.returned_at = target.ejected_until
+        return True
+
+
+_MOST_EJECTIONS = 30
+
+
+def hash_rank(key: int, address: Address) -> int:
+    """Rendezvous rank of an address for an identity: equal on every worker, moves only the share of what changed."""
+    return crc32(b"%d %b" % (key, str(address).encode()))
 
 
 class Registry:
@@ -132,5 +231,7 @@ class Registry:
         """Forget every target that is not wanted and return those: they drain, then their pools close."""
         kept = {(target.service, target.version, target.address): target for target in wanted}
         gone = [target for key, target in self._targets.items() if key not in kept]
+        for target in gone:
+            target.is_retired = True
         self._targets = kept
         return gone

@@ -1,0 +1,87 @@
+"""A response's head: a target's answer is held to RFC 9112 before anybody else sees it."""
+
+from __future__ import annotations
+
+import re
+
+from proxy.errors import BadAnswer
+from proxy.http1.body import CHUNKED, UNTIL_CLOSE
+from proxy.http1.parser import Malformed, check_response
+
+_SPECIAL = re.compile(
+    rb"\n(content-length|connection|transfer-encoding|keep-alive|proxy-connection|proxy-authenticate|te|upgrade"
+    rb"|x-shunt-(?:error|version)):"
+)
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_NOT_REMOVABLE = frozenset((b"content-length", b"transfer-encoding", b"set-cookie", b"via"))
+
+
+class ResponseHead:
+    """What framing and forwarding need to know of a response's head."""
+
+    __slots__ = ("cuts", "fields_at", "head", "is_http11", "keep_alive", "length", "status", "upgrade")
+
+    def __init__(self, head: bytes, status: int, fields_at: int, *, is_http11: bool) -> None:
+        self.head = head
+        self.status = status
+        self.fields_at = fields_at
+        self.is_http11 = is_http11
+        self.keep_alive = is_http11
+        self.length = UNTIL_CLOSE
+        """The body's length in bytes, CHUNKED, or UNTIL_CLOSE (RFC 9112 §6.3)."""
+        self.upgrade = b""
+        self.cuts: list[tuple[int, int]] = []
+
+
+def parse_response(head: bytes, *, to_head: bool = False) -> ResponseHead:
+    """Read one complete head (status-line to empty line); `to_head`: it answers a HEAD. Raises BadAnswer."""
+    line_end = head.find(b"\r\n")
+    line = _STATUS_LINE.fullmatch(head, 0, line_end)
+    if line is None:
+        raise BadAnswer("the target's status line is malformed")
+    try:
+        check_response(head)
+    except Malformed:
+        raise BadAnswer("the target's answer is malformed") from None
+    status = int(line[2])
+    response = ResponseHead(head, status, line_end + 2, is_http11=line[1] == b"1")
+    lowered = head.lower()
+    for found in _SPECIAL.finditer(lowered, line_end):
+        name = found[1]
+        end = lowered.find(b"\r", found.end())
+        value = lowered[found.end() : end].strip(b" \t")
+        if name == b"content-length":
+            response.length = int(value)
+            continue
+        response.cuts.append((found.start() + 1, end + 2))
+        if name == b"connection":
+            _connection(response, value, lowered)
+        elif name == b"transfer-encoding":
+            _transfer_encoding(response, value)
+        elif name == b"upgrade":
+            response.upgrade = value
+    if to_head or status < 200 or status == 204 or status == 304:
+        response.length = 0  # RFC 9112 §6.3: never a body, whatever the fields say
+    return response
+
+
+def _connection(response: ResponseHead, value: bytes, lowered: bytes) -> None:
+    for option in value.split(b","):
+        option = option.strip(b" \t")
+        if option == b"close":
+            response.keep_alive = False
+        elif option == b"keep-alive":
+            response.keep_alive = True
+        elif option not in (b"", b"upgrade") and option not in _NOT_REMOVABLE:
+            start = lowered.find(b"\n" + option + b":")
+            while start >= 0:
+                end = lowered.find(b"\n", start + 1)
+                response.cuts.append((start + 1, end + 1))
+                start = lowered.find(b"\n" + option + b":", end)
+
+
+def _transfer_encoding(response: ResponseHead, value: bytes) -> None:
+    """Only `chunked`, once, and only in HTTP/1.1 (RFC 9112 §6.1)."""
+    if value != b"chunked" or not response.is_http11 or response.length != UNTIL_CLOSE:
+        raise BadAnswer("the target's transfer coding is not 'chunked'")
+    response.length = CHUNKED
