@@ -1,0 +1,143 @@
+"""An override holds for as long as the rules still say what they said when it was set.
+
+This is the whole of law 4: editing a preview header moves no traffic, a rules file that says
+something new about the overridden field wins, and a replica that reads the old file does not flip back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeVar
+
+from proxy.rules import Policy, Rules, Service
+
+Value = bool | float | str | tuple[tuple[str, float], ...]
+"""A colour, a percentage, weights by version, yes or no."""
+
+Said = Value | tuple[str, str, float]
+"""What the rules can say; of a `weight`: stable, candidate, percentage, so that it never falls to another pair."""
+
+ACTIVE = "active"
+WEIGHT = "weight"
+WEIGHTS = "weights"
+DRAINED = "drained:"
+"""Followed by `version` or `version@target`."""
+
+P = TypeVar("P", bound=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What somebody set on top of the rules; `scope` is `service` or `service/route`."""
+
+    scope: str
+    field: str
+    value: Value
+    was: Said
+    """What the rules said for the field when it was set."""
+    origin: Literal["operator", "rollout", "waiting"] = "operator"
+    """`waiting`: the rules name a colour without a healthy target, so the former one stays in force."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """There is at most one override of a scope's field."""
+        return self.scope, self.field
+
+    @property
+    def service(self) -> str:
+        return self.scope.partition("/")[0]
+
+
+class Applied(NamedTuple):
+    """The effective rules, and what became of each override."""
+
+    rules: Rules
+    valid: tuple[Override, ...]
+    void: tuple[Override, ...]
+
+
+def apply(overrides: Iterable[Override], rules: Rules) -> Applied:
+    """Fold the overrides that still hold into the rules; the later of two for the same field wins."""
+    latest = {override.key: override for override in overrides}.values()
+    valid = tuple(override for override in latest if _still_holds(override, rules))
+    void = tuple(override for override in latest if override not in valid)
+    services = dict(rules.services)
+    for override in valid:
+        services[override.service] = _folded(services[override.service], override)
+    return Applied(Rules(services=services) if valid else rules, valid, void)
+
+
+def said(rules: Rules, scope: str, field: str) -> Said | None:
+    """What the rules say for a field; None when there is no such service, route, strategy, version or target."""
+    service = rules.services.get(scope.partition("/")[0])
+    if service is None:
+        return None
+    if field.startswith(DRAINED):
+        return _said_drained(service, field.removeprefix(DRAINED)) if "/" not in scope else None
+    policy = own_policy(service, scope)
+    if policy is None:
+        return None
+    if field == ACTIVE:
+        return policy.blue_green.active if policy.blue_green else None
+    if policy.canary is None or bool(policy.canary.weights) != (field == WEIGHTS):
+        return None
+    if field == WEIGHTS:
+        return pairs(policy.canary.weights)
+    return policy.canary.stable or "", policy.canary.candidate or "", policy.canary.weight
+
+
+def own_policy(service: Service, scope: str) -> Policy | None:
+    """The service itself or the route that the scope names; None when there is no such route."""
+    _, slash, name = scope.partition("/")
+    if not slash:
+        return service
+    return next((route for route in service.routes if route.name == name), None)
+
+
+def pairs(weights: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    """Weights by version as a plain value; the order in the file means nothing."""
+    return tuple(sorted((version, float(weight)) for version, weight in weights.items()))
+
+
+def _said_drained(service: Service, item: str) -> bool | None:
+    name, at, target = item.partition("@")
+    version = service.versions.get(name)
+    if version is None or (at and target not in version.targets):
+        return None
+    return item in service.drained
+
+
+def _still_holds(override: Override, rules: Rules) -> bool:
+    if said(rules, override.scope, override.field) != override.was:
+        return False
+    versions = rules.services[override.service].versions
+    if override.field == ACTIVE:
+        return override.value in versions
+    if isinstance(override.value, tuple):
+        return all(pair[0] in versions for pair in override.value)
+    return True
+
+
+def _folded(service: Service, override: Override) -> Service:
+    if override.field.startswith(DRAINED):
+        item = override.field.removeprefix(DRAINED)
+        others = tuple(entry for entry in service.drained if entry != item)
+        return replace(service, drained=(*others, item) if override.value else others)
+    _, slash, name = override.scope.partition("/")
+    if not slash:
+        return _set(service, override)
+    routes = tuple(_set(route, override) if route.name == name else route for route in service.routes)
+    return replace(service, routes=routes)
+
+
+def _set(policy: P, override: Override) -> P:
+    value = override.value
+    if policy.blue_green is not None and isinstance(value, str):
+        return replace(policy, blue_green=replace(policy.blue_green, active=value))
+    if policy.canary is not None and isinstance(value, tuple):
+        weights = {str(pair[0]): float(pair[1]) for pair in value}
+        return replace(policy, canary=replace(policy.canary, weights=weights))
+    if policy.canary is not None and isinstance(value, float):
+        return replace(policy, canary=replace(policy.canary, weight=value))
+    return policy
