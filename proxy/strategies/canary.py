@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
+from math import log
 
-from proxy.conditions import STRICT
+from proxy.conditions import BUCKETS, STRICT, Identity
+from proxy.errors import Invalid
+from proxy.model import Choice, Dice, Request
+from proxy.strategies.sticky import Choose, Ground, hasher
 from proxy.units import Percent
 
 
@@ -19,3 +25,73 @@ class Canary:
     weight: Percent = 0.0
     weights: dict[str, float] = field(default_factory=dict)
     failover: bool = True
+
+
+def shares(settings: Canary) -> dict[str, float]:
+    """Every version's share, 0 to 1, in the order written; Invalid if there is nothing to share out."""
+    total = sum(settings.weights.values())
+    if total > 0:
+        return {version: weight / total for version, weight in settings.weights.items()}
+    if settings.weights or settings.stable is None or settings.candidate is None:
+        raise Invalid("canary: needs stable and candidate, or weights of which one is above 0")
+    share = settings.weight / 100
+    return {settings.stable: 1 - share, settings.candidate: share}
+
+
+def chooser(settings: Canary | None, ground: Ground) -> Choose | None:
+    """The drawn version; with only one version above 0 nothing is drawn and nothing is randomised."""
+    if settings is None:
+        return None
+    above_zero = {version: share for version, share in shares(settings).items() if share > 0}
+    if len(above_zero) == 1:
+        return _certain(Choice(next(iter(above_zero)), "canary"))
+    if settings.weights:
+        return _by_rendezvous(above_zero, ground.salt)
+    stable, candidate = above_zero
+    return _by_threshold(stable, candidate, above_zero[candidate], ground.salt)
+
+
+def _certain(choice: Choice) -> Choose:
+    def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
+        return choice
+
+    return choose
+
+
+def _by_threshold(stable: str, candidate: str, share: float, salt: str) -> Choose:
+    """Candidate if and only if bucket < weight: the line moves, the identities stay where they are."""
+    limit = share * BUCKETS
+    fall = hasher(salt)
+
+    def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
+        if identity is None:
+            return Choice(candidate if dice.random() < share else stable, "canary", randomised=True, weight=share)
+        bucket = fall(identity)
+        return Choice(candidate if bucket < limit else stable, "canary", randomised=True, weight=share, bucket=bucket)
+
+    return choose
+
+
+def _by_rendezvous(split: dict[str, float], salt: str) -> Choose:
+    """Each version bids -ln(u) / weight for the identity, u its own hash of it; the lowest bid wins.
+
+    Bids are exponentially distributed with the weight as rate, so version i wins with probability
+    weight_i / sum; and as only its own bid depends on its weight, a version that grows only takes.
+    """
+    bidders = tuple((version, share, hasher(f"{salt}\0{version}")) for version, share in split.items())
+    versions = tuple(split)
+    upper = tuple(accumulate(split.values()))[:-1]
+    fall = hasher(salt)
+
+    def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
+        if identity is None:
+            version = versions[bisect_right(upper, dice.random())]
+            return Choice(version, "canary", randomised=True, weight=split[version])
+        lowest = float("inf")
+        for bidder, share, hashed in bidders:
+            bid = -log((hashed(identity) + 0.5) / BUCKETS) / share
+            if bid < lowest:
+                lowest, version = bid, bidder
+        return Choice(version, "canary", randomised=True, weight=split[version], bucket=fall(identity))
+
+    return choose
