@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from proxy.model import Choice
 from proxy.rules import Headers, Limits, Redirect, Retries, Rewrite, Timeouts
-from proxy.strategies.shadow import Shadow
+from proxy.strategies.shadow import Shadow, Unheard
 from proxy.targets import Fleet, Target
 
 
@@ -67,6 +67,13 @@ class Copy(NamedTuple):
     shadow: Shadow
 
 
+class Omitted(NamedTuple):
+    """One version that was to hear the request and does not: counted as skipped, never sent."""
+
+    version: str
+    cause: Unheard
+
+
 class Plan(NamedTuple):
     """All that is decided about one request."""
 
@@ -81,6 +88,8 @@ class Plan(NamedTuple):
     copies: tuple[Copy, ...] = ()
     minted: bytes | None = None
     """A fresh identity: the response sets it as the cookie `shunt_id`."""
+    omitted: tuple[Omitted, ...] = ()
+    """Copies left out by method or by chance, so that the shadow's sum is exact."""
 
 
 class Outcome:

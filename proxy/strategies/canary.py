@@ -34,6 +34,8 @@ def shares(settings: Canary) -> dict[str, float]:
         return {version: weight / total for version, weight in settings.weights.items()}
     if settings.weights or settings.stable is None or settings.candidate is None:
         raise Invalid("canary: needs stable and candidate, or weights of which one is above 0")
+    if settings.stable == settings.candidate:
+        raise Invalid(f"canary: stable and candidate are both {settings.stable}")
     share = settings.weight / 100
     return {settings.stable: 1 - share, settings.candidate: share}
 
