@@ -1,0 +1,1 @@
+"""What the proxy knows about itself: statistics, metrics, access log."""

@@ -1,0 +1,230 @@
+"""Statistics: every request adds to one row of plain numbers, and a row is all that ever travels.
+
+A worker counts here, without locks, clock or library; a few times a second `Stats.delta` takes what has
+gathered, and the brain adds it up in `proxy.observe.totals`. The books are emptied with every delta, so
+nothing of a former table is kept alive, and the same names simply meet again in the totals.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple, TypeVar
+
+from proxy.plan import Outcome, Plan
+from proxy.targets import Target
+
+BOUNDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""Upper bounds of the buckets of request and upstream time, in seconds; one more bucket has none."""
+PROXY_BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0)
+"""The same for the time that is not the target's."""
+
+# Where each number stands in a row. Two rows are merged by adding them up.
+STATUS = 0
+STATUSES = 10
+"""Status classes by `status // 100`; 0 for a client that left before any status."""
+RETRIES, RESCUES, FAILOVERS, BYTES_IN, BYTES_OUT = range(STATUSES, STATUSES + 5)
+DURATION_SUM, UPSTREAM_SUM, PROXY_SUM = range(BYTES_OUT + 1, BYTES_OUT + 4)
+DURATION = PROXY_SUM + 1
+UPSTREAM = DURATION + len(BOUNDS) + 1
+PROXY = UPSTREAM + len(BOUNDS) + 1
+WIDTH = PROXY + len(PROXY_BOUNDS) + 1
+
+Name = TypeVar("Name")
+Row = list[float]
+Series = tuple[str, str, str, str]
+"""Service, route, version drawn, version that answered ("" when the proxy answered itself)."""
+TargetName = tuple[str, str, str]
+"""Service, version, address."""
+Counts = dict[tuple[str, ...], int]
+"""Rarer things: the first word says what was counted, the others for whom."""
+
+Verdict = Literal[
+    "skipped_method",
+    "skipped_size",
+    "skipped_upgrade",
+    "skipped_sampled",
+    "skipped_aborted",
+    "dropped_in_flight",
+    "dropped_bytes",
+    "dropped_shed",
+    "answered",
+    "failed_connect",
+    "failed_reset",
+    "failed_timeout",
+]
+"""How a shadow's copy of one eligible request ended: in exactly one of these."""
+
+NEVER_ASKED = frozenset({"no_target", "overloaded"})
+"""Failures of a draw before the drawn version was asked: whoever answers then is a stand-in, not a rescuer."""
+
+
+class Delta(NamedTuple):
+    """What happened since the last one, and how things stand now; built-in types all the way down."""
+
+    requests: dict[Series, Row]
+    targets: dict[TargetName, Row]
+    """Answers by target: ten status classes."""
+    counts: Counts
+    in_flight: dict[TargetName, int]
+    """Only targets with requests on their way."""
+    connections: int
+    held: dict[str, int]
+    """Requests that wait on hold, by service."""
+
+
+def _none() -> int:
+    return 0
+
+
+class Gauges(NamedTuple):
+    """What is not counted but looked at, whenever a delta is made."""
+
+    connections: Callable[[], int] = _none
+    held: Callable[[], Mapping[str, int]] = dict
+    targets: Callable[[], Iterable[Target]] = tuple
+
+
+class Stats:
+    """One worker's books. Every method takes well under two microseconds, except those that empty them."""
+
+    __slots__ = ("_counts", "_gauges", "_rows", "_targets", "_undelivered")
+
+    def __init__(self, gauges: Gauges | None = None) -> None:
+        self._gauges = gauges or Gauges()
+        # Lanes, fleets and targets are compared by identity: one look-up instead of three names.
+        self._rows: dict[tuple[object, object, str], tuple[Series, Row]] = {}
+        self._targets: dict[Target, Row] = {}
+        self._counts: Counts = {}
+        self._undelivered: Delta | None = None
+
+    def record(self, outcome: Outcome) -> None:
+        """Count one exchange. A tunnel counts as a request and by its bytes; its length is no latency."""
+        plan = outcome.plan
+        if plan is None:
+            self._count("refused", outcome.cause)
+            return
+        status = outcome.status
+        key = (plan.lane, plan.fleet, outcome.answered_by)
+        named = self._rows.get(key)
+        if named is None:
+            series = (plan.lane.service, plan.lane.route, plan.fleet.version, outcome.answered_by)
+            named = self._rows[key] = (series, [0] * WIDTH)
+        row = named[1]
+        row[status // 100] += 1
+        row[BYTES_IN] += outcome.bytes_in
+        row[BYTES_OUT] += outcome.bytes_out
+        if status != 101:
+            self_made = duration = outcome.duration
+            upstream = outcome.upstream
+            if upstream >= 0.0:
+                # A sum that shrinks would look like a restart to Prometheus, so a clock's rounding must not show.
+                self_made = duration - upstream if upstream < duration else 0.0
+                row[UPSTREAM + bisect_left(BOUNDS, upstream)] += 1
+                row[UPSTREAM_SUM] += upstream
+            row[DURATION + bisect_left(BOUNDS, duration)] += 1
+            row[DURATION_SUM] += duration
+            row[PROXY + bisect_left(PROXY_BOUNDS, self_made)] += 1
+            row[PROXY_SUM] += self_made
+        target = outcome.target
+        if target is not None:
+            answers = self._targets.get(target)
+            if answers is None:
+                answers = self._targets[target] = [0] * STATUSES
+            answers[status // 100] += 1
+        if outcome.tries > 1 or outcome.drawn_failure or outcome.cause:
+            self._record_trouble(plan, outcome, row)
+
+    def _record_trouble(self, plan: Plan, outcome: Outcome, row: Row) -> None:
+        service, version = plan.fleet.service, plan.fleet.version
+        if outcome.drawn_failure:
+            self._count("failed_draw", service, version, outcome.drawn_failure)
+        if outcome.cause:
+            self._count("error", service, version, outcome.cause)
+        rescued = was_rescued(plan, outcome)
+        if rescued:
+            row[RESCUES] += 1
+        elif outcome.answered_by not in ("", version):
+            row[FAILOVERS] += 1
+        row[RETRIES] += max(0, outcome.tries - 1 - rescued)
+
+    def shadow(self, service: str, version: str, verdict: Verdict) -> None:
+        """Count how the copy of one eligible request ended."""
+        self._count("shadow", service, version, verdict)
+
+    def eject(self, target: Target) -> None:
+        """Count a target that is sent to rest for its failures."""
+        self._count("ejection", target.service, target.version, str(target.address))
+
+    def accept(self) -> None:
+        """Count a client's connection."""
+        self._count("connection")
+
+    def lose_log_lines(self, lines: int) -> None:
+        """Count lines of the access log that nobody will read."""
+        self._counts[("log_lost",)] = self._counts.get(("log_lost",), 0) + lines
+
+    def delta(self) -> Delta:
+        """All that was counted since the last call, with what `restore` gave back, and the gauges as they are."""
+        rows, self._rows = self._rows, {}
+        targets, self._targets = self._targets, {}
+        counts, self._counts = self._counts, {}
+        undelivered, self._undelivered = self._undelivered, None
+        requests: dict[Series, Row] = {}
+        for series, row in rows.values():
+            add_row(requests, series, row)
+        answers: dict[TargetName, Row] = {}
+        for target, row in targets.items():
+            add_row(answers, (target.service, target.version, str(target.address)), row)
+        gauges = self._gauges
+        fresh = Delta(requests, answers, counts, _in_flight(gauges.targets()), gauges.connections(), {**gauges.held()})
+        if undelivered is not None:
+            merge(fresh, undelivered)
+        return fresh
+
+    def restore(self, delta: Delta) -> None:
+        """Take back a delta that did not reach the brain; the next one carries it again."""
+        if self._undelivered is None:
+            self._undelivered = delta
+        else:
+            merge(self._undelivered, delta)
+
+    def _count(self, *key: str) -> None:
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+
+def was_rescued(plan: Plan, outcome: Outcome) -> bool:
+    """Whether stable answered because the drawn candidate had been asked and failed."""
+    return (
+        plan.rescuer is not None
+        and outcome.answered_by == plan.rescuer.version != plan.fleet.version
+        and outcome.drawn_failure not in NEVER_ASKED
+    )
+
+
+def merge(into: Delta, more: Delta) -> None:
+    """Add the counted part of `more` to `into`; the gauges stay those of `into`."""
+    for series, row in more.requests.items():
+        add_row(into.requests, series, row)
+    for target, row in more.targets.items():
+        add_row(into.targets, target, row)
+    for key, count in more.counts.items():
+        into.counts[key] = into.counts.get(key, 0) + count
+
+
+def add_row(rows: dict[Name, Row], name: Name, row: Row) -> None:
+    """Add a row to the one of that name, which is made if it is not there."""
+    there = rows.get(name)
+    rows[name] = row if there is None else add_rows(there, row)
+
+
+def add_rows(one: Row, other: Row) -> Row:
+    """The sum of two rows, as a new one."""
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _in_flight(targets: Iterable[Target]) -> dict[TargetName, int]:
+    return {(t.service, t.version, str(t.address)): t.in_flight for t in targets if t.in_flight}
