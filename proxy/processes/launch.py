@@ -1,0 +1,69 @@
+"""A launch: what the supervisor is told, and the sockets that it opens for it.
+
+Standard library only: the supervisor loads this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import NamedTuple
+
+from proxy.processes import listeners
+
+
+class Launch(NamedTuple):
+    """What the supervisor must know; `settings` and `memory` are descriptors that it only passes on."""
+
+    listen: list[str]
+    admin: str
+    telemetry: str
+    workers: int
+    grace_seconds: float
+    bound_seconds: float
+    settings: int
+    memory: list[int]
+
+    @classmethod
+    def read(cls, number: int) -> Launch:
+        """The launch that was written as JSON to a descriptor."""
+        with open(number, encoding="utf-8") as file:
+            file.seek(0)
+            launch = cls(**json.load(file))
+        for held in (launch.settings, *launch.memory):
+            os.set_inheritable(held, False)  # they had to survive exec; children get them through their lifelines
+        return launch
+
+
+class Sockets:
+    """Every listening socket of this instance: for clients one group per address, and two for operators."""
+
+    __slots__ = ("admin", "groups", "telemetry")
+
+    def __init__(self, launch: Launch) -> None:
+        self.groups = [listeners.open_group(address, launch.workers) for address in launch.listen]
+        self.admin = listeners.open_one(launch.admin)
+        self.telemetry = listeners.open_one(launch.telemetry)
+
+    def of_slot(self, slot: int) -> list[int]:
+        """The descriptors that the worker of this slot accepts on; a shared socket belongs to every slot."""
+        return [group[slot % len(group)].fileno() for group in self.groups]
+
+    def only_of_slot(self, slot: int) -> list[int]:
+        """Those that nobody serves when the slot has no owner."""
+        return [group[slot].fileno() for group in self.groups if slot < len(group) > 1]
+
+    def close_to_clients(self) -> None:
+        """Leave the clients' sockets to the workers, who empty them before they close."""
+        for group in self.groups:
+            for listener in group:
+                listeners.forget_path(listener)
+                listener.close()
+        self.groups = []
+
+    def close(self) -> None:
+        """Close everything and remove the files of Unix listeners."""
+        self.close_to_clients()
+        for listener in (self.admin, self.telemetry):
+            listeners.forget_path(listener)
+            listener.close()
