@@ -13,6 +13,7 @@ from proxy.conditions import STRICT, When
 from proxy.strategies.blue_green import BlueGreen
 from proxy.strategies.canary import Canary
 from proxy.strategies.flags import Flag
+from proxy.strategies.progressive import Progressive
 from proxy.strategies.rolling import Rolling
 from proxy.strategies.shadow import Shadow
 from proxy.units import Bytes, Percent, Seconds
@@ -149,6 +150,7 @@ class Policy:
     canary: Canary | None = None
     flags: tuple[Flag, ...] | None = None
     shadow: tuple[Shadow, ...] | None = None
+    progressive: Progressive | None = None
     timeouts: Timeouts | None = None
     retries: Retries | None = None
     rescue: bool | None = None
