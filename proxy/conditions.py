@@ -63,8 +63,8 @@ WhyNot = Callable[[Request, Identity, Dice], str]
 class Context(NamedTuple):
     """What conditions need from outside the request; the table hands it in, once per rule."""
 
-    bucket: Callable[[bytes], int]
-    """An identity's place in range(BUCKETS), salted by service and rule."""
+    bucket: Callable[[], Callable[[bytes], int]]
+    """Makes the function for an identity's place in range(BUCKETS), salted by service and rule; only `percent` asks."""
     decide: Decide | None = None
     """None: a `flag` condition is never met."""
 
@@ -121,7 +121,7 @@ def _asker_parts(when: When, context: Context) -> Iterator[_Part]:
     if when.client:
         yield _client_part(when.client)
     if when.percent is not None:
-        yield _percent_part(when.percent, context.bucket)
+        yield _percent_part(when.percent, context.bucket())
     for key, wanted in when.flag.items():
         yield _flag_part(key, wanted, context.decide)
 

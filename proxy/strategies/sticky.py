@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from operator import methodcaller
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Ground(NamedTuple):
 
     def context(self, rule: str) -> Context:
         """For the conditions of a rule: its percentages pick other identities than those of its neighbours."""
-        return Context(hasher(f"{self.salt}/{rule}"), self.decide)
+        return Context(partial(hasher, f"{self.salt}/{rule}"), self.decide)
 
 
 # --- who is asking ------------------------------------------------------------------------
