@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.conditions import Identity, When, why_not
 from proxy.errors import NoRoute, NoService
@@ -72,11 +72,11 @@ def explain(table: Table, request: Request, dice: Dice, *, identity: Identity = 
 
     Raises nothing: a request that nobody answers is explained too.
     """
-    asked = {"method": request.method.decode(), "host": request.host, "target": request.target.decode("latin-1")}
+    asked = Explanation(method=request.method.decode(), host=request.host, target=request.target.decode("latin-1"))
     try:
         junction = table.junction(request.host)
     except NoService as fault:
-        return Explanation(**asked, status=fault.status, error=str(fault))
+        return replace(asked, status=fault.status, error=str(fault))
     identity = identity or junction.identify(request)
     try:
         track = junction.track(request, identity, dice)
@@ -84,9 +84,9 @@ def explain(table: Table, request: Request, dice: Dice, *, identity: Identity = 
     except NoRoute as fault:
         passed = tuple(_routes_before(junction, None, request, identity, dice))
         service = junction.service.name
-        return Explanation(**asked, service=service, passed=passed, status=fault.status, error=str(fault))
-    return Explanation(
-        **asked,
+        return replace(asked, service=service, passed=passed, status=fault.status, error=str(fault))
+    return replace(
+        asked,
         service=junction.service.name,
         route=track.lane.route,
         version=plan.choice.version,

@@ -216,7 +216,8 @@ def asks_identity(policy: Policy) -> bool:
 
 
 def _named(policy: Policy) -> list[str]:
-    named = [each.version for each in (*(policy.flags or ()), *(policy.shadow or ()))]
+    named = [flag.version for flag in policy.flags or ()]
+    named += [each.version for each in policy.shadow or ()]
     if policy.rolling is not None:
         named.append(policy.rolling.version)
     if policy.blue_green is not None:
