@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from proxy.errors import ShuntError
 from proxy.rules import Route, Service
+from proxy.targets import Address
 
 _LENGTH = struct.Struct("<I")
 MAX_FRAME_BYTES = 64 << 20
@@ -31,7 +32,7 @@ class TableBegins:
     revision: int
     services: tuple[str, ...]
     """All names, in the order of the rules."""
-    endpoints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    endpoints: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     """The addresses that a target's name has resolved to."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from proxy.processes.channel import RoutesSlice, ServiceSlice, TableBegins, TableEnds
 from proxy.rules import Route, Rules, Service
+from proxy.targets import Address
 
 ROUTES_PER_SLICE = 64
 """Unpickling a route takes about 12 µs."""
@@ -18,7 +19,7 @@ Slice = TableBegins | ServiceSlice | RoutesSlice | TableEnds
 
 
 def cut(
-    revision: int, rules: Rules, known: Rules | None = None, endpoints: Mapping[str, tuple[str, ...]] | None = None
+    revision: int, rules: Rules, known: Rules | None = None, endpoints: Mapping[str, tuple[Address, ...]] | None = None
 ) -> Iterator[Slice]:
     """The messages that turn a worker's `known` rules into these; None: it has none, or nobody knows which."""
     yield TableBegins(revision, tuple(rules.services), endpoints or {})
