@@ -1,0 +1,185 @@
+"""How a change is carried out: through the store, onto the disk, to every worker, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from proxy.control import memory
+from proxy.control.dataplanes import CompileFailed, DataPlanes, Receipt
+from proxy.control.events import Event, Events
+from proxy.control.state import Json, MemoryState, StateStore
+from proxy.errors import Conflict
+from proxy.ledger import By
+from proxy.rules import Rules, Service
+from proxy.store import Arrived, Change, Changed, Load, Set, Store
+
+TEND_SECONDS = 1.0
+"""How often a colour that is waited for is probed."""
+
+
+class Finding(NamedTuple):
+    """Whether a version has a target that can answer, and why not."""
+
+    is_healthy: bool
+    reason: str = ""
+
+
+HealthProbe = Callable[[Service, str], Awaitable[Finding]]
+"""Asked before traffic moves to a version: its health check, else a connect, unless a result under 2 s old exists."""
+
+
+class Hold(NamedTuple):
+    """A hold that is on until `until`, in seconds since the epoch."""
+
+    max_seconds: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the door asks others: is a version well, is a rollout running, what time is it."""
+
+    probe: HealthProbe
+    busy: Callable[[str], str | None] = lambda _: None
+    """Why a scope must be left alone by `weight` and `switch` (a rollout runs there); None when it may be changed."""
+    wall: Callable[[], float] = time.time
+    """Seconds since the epoch, for the ledger."""
+    steady: Callable[[], float] = time.monotonic
+    """Seconds that never jump, for bounds."""
+
+
+@dataclass(slots=True)
+class Condition:
+    """How the rules file and the state file are doing, for status and readiness."""
+
+    faults: tuple[str, ...] = ()
+    """Every fault of the present rules file; the last good rules are in force."""
+    state_fault: str = ""
+    """Why the state cannot be saved."""
+    state_lost: tuple[str, ...] = ()
+    """What the state file had lost at the start."""
+    holds: dict[str, Hold] = field(default_factory=dict)
+
+
+class Changes:
+    """Files and rollouts change traffic here, people by way of `Control`; one at a time."""
+
+    def __init__(self, planes: DataPlanes, surroundings: Surroundings, state: StateStore | None = None) -> None:
+        self.planes = planes
+        self.around = surroundings
+        self.store = Store(surroundings.wall)
+        self.events = Events()
+        self.condition = Condition()
+        self._state = state or MemoryState()
+        self._token = ""
+        self._rollouts: Json = None
+        self._door = asyncio.Lock()
+
+    async def start(self, rules: Rules, source: str, *, seen_revision: int = 0) -> Receipt:
+        """Find the state again and publish the rules; `seen_revision` is the highest that any worker has."""
+        found = await self._state.load()
+        remembered = memory.remember(found.sections)
+        self._token = found.token
+        self._rollouts = remembered.rollouts
+        self.condition.state_lost = (*found.lost, *remembered.lost)
+        self.store = Store(self.around.wall, remembered.kept, remembered.ledger)
+        self.store.skip_to(seen_revision)
+        receipt = await self.reload(rules, source)
+        return receipt or await self.planes.publish(self.store.revision, self.store.state.effective)
+
+    # --- files ---------------------------------------------------------------------------
+
+    async def reload(self, rules: Rules, source: str) -> Receipt | None:
+        """Put new rules in force; None when they change nothing. A dead colour is waited for."""
+        by = By("file", f"load {source}")
+        async with self._door:
+            staying = []
+            for move in self.store.colour_moves(rules):
+                finding = await self.around.probe(rules.services[move.scope.partition("/")[0]], move.wanted)
+                if not finding.is_healthy:
+                    staying.append((move.scope, move.former))
+            changed, receipt = await self._apply(Load(rules, tuple(staying)), by)
+        self._faults(())
+        return receipt if changed else None
+
+    def refuse(self, faults: Sequence[str]) -> None:
+        """The rules file is broken: the last good rules stay in force, and everybody can see why."""
+        self._faults(tuple(faults))
+
+    async def tend(self) -> None:
+        """Look once after colours that are waited for, and after holds that have ended by themselves."""
+        now = self.around.wall()
+        for name in [name for name, hold in self.condition.holds.items() if hold.until <= now]:
+            del self.condition.holds[name]
+            self._tell("release", {"service": name, "who": "its own end"})
+        for move in self.store.waiting():
+            service = self.store.state.rules.services[move.scope.partition("/")[0]]
+            if (await self.around.probe(service, move.wanted)).is_healthy:
+                by = By("file", f"{move.wanted} is healthy: {move.scope} moves from {move.former}")
+                async with self._door:
+                    await self._apply(Arrived(move.scope), by)
+
+    async def run(self) -> None:
+        """Tend for as long as the control plane lives."""
+        while True:
+            await self.tend()
+            await asyncio.sleep(TEND_SECONDS)
+
+    # --- rollouts ------------------------------------------------------------------------
+
+    @property
+    def rollouts(self) -> Json:
+        """The rollouts' own section of the state, as it was saved last."""
+        return self._rollouts
+
+    async def keep_rollouts(self, section: Json) -> None:
+        """Save the rollouts' own section."""
+        async with self._door:
+            self._rollouts = section
+            await self._save()
+
+    async def step(self, change: Set, by: By) -> Receipt | None:
+        """A rollout's step through the same door; None when it changes nothing. Its `origin` says what it is."""
+        async with self._door:
+            return (await self._apply(change, by))[1]
+
+    # --- the door ------------------------------------------------------------------------
+
+    async def _apply(
+        self, change: Change, by: By, expecting: int | None = None
+    ) -> tuple[Changed | None, Receipt | None]:
+        changed = self.store.apply(change, by, expecting=expecting)
+        if changed is None:
+            return None, None
+        # Saved before it is published: a crash in between never uses a revision twice.
+        await self._save()
+        try:
+            receipt = await self.planes.publish(changed.after.revision, changed.after.effective)
+        except CompileFailed as failure:
+            former = self.store.restore(changed, str(failure))
+            await self._save()
+            await self.planes.publish(former.revision, former.effective)
+            raise
+        self._tell("change", {"who": by.who, "what": by.what, "services": list(changed.entry.services)})
+        return changed, receipt
+
+    async def _save(self) -> None:
+        """Write the state down; that it cannot be written stops no change, but is shown until it can."""
+        sections = memory.sections(self.store.kept(), self.store.ledger, self._rollouts)
+        try:
+            self._token = await self._state.save(sections, self._token)
+            self.condition.state_fault = ""
+        except (OSError, Conflict) as error:
+            self.condition.state_fault = f"the state is not saved: {error}"
+
+    def _faults(self, faults: tuple[str, ...]) -> None:
+        if faults != self.condition.faults:
+            self.condition.faults = faults
+            self._tell("rules", {"valid": not faults, "faults": list(faults)})
+
+    def _tell(self, name: str, value: Json) -> None:
+        self.events.emit(Event(name, self.store.revision, value))
