@@ -184,5 +184,5 @@ def _lay(junction: Junction, service: Service, route: Route, order: int, own: Tr
 
 def _names_own(route: Policy) -> bool:
     """Whether the route needs a track of its own, not just a lane."""
-    own = (route.flags, route.shadow, route.balance, route.limits, route.rescue)
+    own = (route.flags, route.shadow, route.progressive, route.balance, route.limits, route.rescue)
     return has_strategy(route) or any(key is not None for key in own)

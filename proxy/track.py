@@ -19,7 +19,7 @@ CHOOSERS: tuple[Callable[[Policy, Ground], Choose | None], ...] = (
     lambda policy, ground: blue_green.previewer(policy.blue_green, ground),
     lambda policy, ground: rolling.chooser(policy.rolling),
     lambda policy, ground: blue_green.chooser(policy.blue_green),
-    lambda policy, ground: canary.chooser(policy.canary, ground),
+    lambda policy, ground: canary.chooser(policy.canary, ground.of_release(_release(policy))),
 )
 """The order in which choosers are asked; the first that says a version is obeyed."""
 
@@ -200,6 +200,10 @@ def track(lane: Lane, policy: Policy, muster: Muster, ground: Ground) -> Track:
     return Track(lane, policy, fleets, choosers, hearers, _split(policy, fleets), fall)
 
 
+def _release(policy: Policy) -> str:
+    return policy.progressive.release if policy.progressive is not None else ""
+
+
 def has_strategy(policy: Policy) -> bool:
     """Whether the policy itself says who answers when no flag does."""
     return not (policy.rolling is None and policy.blue_green is None and policy.canary is None)
@@ -242,6 +246,7 @@ def inherited(service: Service, route: Route) -> Policy:
         rolling=strategist.rolling,
         blue_green=strategist.blue_green,
         canary=strategist.canary,
+        progressive=_either(route.progressive, strategist.progressive),
         flags=_either(route.flags, service.flags),
         shadow=_either(route.shadow, service.shadow),
         timeouts=_either(route.timeouts, service.timeouts),

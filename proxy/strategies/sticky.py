@@ -25,6 +25,10 @@ class Ground(NamedTuple):
     salt: str
     decide: Decide | None = None
 
+    def of_release(self, release: str) -> Ground:
+        """For the split of a rollout's release, so that it is not always the same people who go first."""
+        return self._replace(salt=f"{self.salt}\0{release}") if release else self
+
     def context(self, rule: str) -> Context:
         """For the conditions of a rule: its percentages pick other identities than those of its neighbours."""
         return Context(partial(hasher, f"{self.salt}/{rule}"), self.decide)
