@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from proxy.edits import edits_of
 from proxy.model import Choice
 from proxy.rules import Headers, Limits, Redirect, Retries, Rewrite, Timeouts
 from proxy.strategies.shadow import Shadow, Unheard
@@ -16,11 +17,12 @@ class Lane:
     __slots__ = (
         "balance",
         "expose_version",
-        "headers",
         "limits",
         "prefix",
         "redirect",
+        "request_edits",
         "rescue",
+        "response_edits",
         "retries",
         "rewrite",
         "route",
@@ -51,7 +53,7 @@ class Lane:
         self.retries = retries or Retries()
         self.rescue = rescue
         self.limits = limits or Limits()
-        self.headers = headers
+        self.request_edits, self.response_edits = edits_of(headers)
         self.rewrite = rewrite
         self.redirect = redirect
         self.expose_version = expose_version

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from zlib import crc32
 
+from proxy.edits import edits_of
 from proxy.model import Dice
 from proxy.rules import Eject, Headers, Limits, Pool
 
@@ -101,9 +102,10 @@ class Fleet:
         "_turn",
         "balance",
         "eject",
-        "headers",
         "limits",
         "pool",
+        "request_edits",
+        "response_edits",
         "service",
         "slow_start",
         "targets",
@@ -130,7 +132,7 @@ class Fleet:
         self.limits = limits or Limits()
         self.eject = eject or Eject()
         self.pool = pool or Pool()
-        self.headers = headers
+        self.request_edits, self.response_edits = edits_of(headers)
         self.slow_start = slow_start
         self._turn = 0
 

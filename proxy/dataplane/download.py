@@ -1,0 +1,83 @@
+"""A download: the response on its way to the client, framed as the client understands it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.http1.body import UNTIL_CLOSE, BadBody, body_of, chunk, last_chunk
+
+if TYPE_CHECKING:
+    from proxy.dataplane.exchange import Exchange
+    from proxy.http1.response import ResponseHead
+
+
+class Download:
+    """Reads a response's body from the target and writes it to the client; never makes a short one look whole."""
+
+    __slots__ = ("_body", "_exchange", "_head", "_is_chunked", "_response", "ends_with_connection")
+
+    def __init__(self, exchange: Exchange, response: ResponseHead, *, keeps_client: bool) -> None:
+        self._exchange = exchange
+        self._response = response
+        self._body = body_of(response.length, exchange.plane.limits.trailer_bytes) if response.length else None
+        self.ends_with_connection = response.length == UNTIL_CLOSE
+        # RFC 9112 §7: no chunks to an HTTP/1.0 client; its body ends with the connection.
+        self._is_chunked = response.length < 0 and not exchange.request.is_http10
+        if response.length < 0 and not self._is_chunked:
+            keeps_client = False
+            exchange.closes_client()
+        self._head = exchange.client.response_head(exchange, response, keeps=keeps_client, chunked=self._is_chunked)
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether the client sees by the framing that a body is cut short."""
+        return self._is_chunked or self._response.length >= 0
+
+    def send_whole(self, rest: bytes) -> bool:
+        """Write the response at once if all of it is here; False, and nothing written, if more must come."""
+        length = self._response.length
+        if length < 0 or len(rest) < length:
+            return False
+        if len(rest) > length:
+            rest = rest[:length]
+            self._response.keep_alive = False  # the target said more than it was asked
+        self._write(self._head + rest if rest else self._head, len(rest))
+        return True
+
+    def start(self, rest: bytes) -> None:
+        """Write the head and the beginning of the body."""
+        if rest:
+            self.feed(rest, self._head)
+        else:
+            self._write(self._head, 0)
+
+    def feed(self, received: bytes, before: bytes = b"") -> None:
+        """Pass on a piece of the body; `before` goes out in the same write."""
+        body = self._body
+        assert body is not None
+        try:
+            payload, rest = body.feed(received)
+        except BadBody:
+            self._exchange.cut()
+            return
+        wire = payload
+        if self._is_chunked:
+            wire = chunk(payload) if payload else b""
+            if body.done:
+                wire += last_chunk(body.trailers)
+        if before or wire:
+            self._write(before + wire if before else wire, len(payload))
+        if body.done:
+            self._exchange.target_done(is_reusable=self._response.keep_alive and not rest)
+        else:
+            self._exchange.touched()
+
+    def finish(self) -> None:
+        """The target closed its side, and that is how this body ends."""
+        if self._is_chunked:
+            self._write(last_chunk(), 0)
+        self._exchange.target_done(is_reusable=False)
+
+    def _write(self, wire: bytes, payload_bytes: int) -> None:
+        self._exchange.outcome.bytes_out += payload_bytes
+        self._exchange.client.write(wire)
