@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from proxy.conditions import Context, Identity, Test, When, compiled, path_prefix
+from proxy.conditions import Context, Identity, Test, When, compiled
 from proxy.errors import NoRoute, NoService
 from proxy.model import Dice, Request
 from proxy.rules import Route, Service
 from proxy.strategies.sticky import Ground, mint
 from proxy.targets import Address
 from proxy.track import Muster, Track
+from proxy.values import path_prefix
 
 
 class Rank(NamedTuple):
