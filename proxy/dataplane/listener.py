@@ -271,6 +271,8 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         received, self._received = self._received, b""
         if received:
             tunnel.client_data(received)
+        if self._has_ended:
+            tunnel.client_ended()
 
     # --- flow control -----------------------------------------------------------------------
 
