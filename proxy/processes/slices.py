@@ -48,8 +48,8 @@ class Assembly:
         self._begun: TableBegins | None = None
         self._parts: dict[str, tuple[Service, list[Route]]] = {}
 
-    def add(self, piece: Slice) -> Rules | None:
-        """Take one slice in; the rules when it was the last. KeyError when a service was never sent."""
+    def add(self, piece: TableBegins | ServiceSlice | RoutesSlice) -> None:
+        """Take one slice in."""
         match piece:
             case TableBegins():
                 self._begun = piece
@@ -59,9 +59,14 @@ class Assembly:
                 self._keep_former(service.name, service.routes)
             case RoutesSlice(name, routes):
                 self._keep_former(name, routes)
-            case TableEnds():
-                return self._complete()
-        return None
+
+    def complete(self, ends: TableEnds) -> TableBegins:
+        """The last slice: `rules` are whole now. KeyError when a service was never sent."""
+        assert self._begun is not None
+        assert self._begun.revision == ends.revision
+        self.rules = Rules(services={name: self._service(name) for name in self._begun.services})
+        self._parts = {}
+        return self._begun
 
     def _keep_former(self, name: str, routes: tuple[Route, ...]) -> None:
         """Routes equal to those at the same place before are the same objects: comparing them later is free."""
@@ -69,12 +74,6 @@ class Assembly:
         former = self.rules.services.get(name)
         before = former.routes[len(collected) : len(collected) + len(routes)] if former else ()
         collected.extend(before if before == routes else routes)
-
-    def _complete(self) -> Rules:
-        names = self._begun.services if self._begun else ()
-        self.rules = Rules(services={name: self._service(name) for name in names})
-        self._parts = {}
-        return self.rules
 
     def _service(self, name: str) -> Service:
         former = self.rules.services.get(name)
