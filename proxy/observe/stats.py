@@ -22,15 +22,15 @@ BOUNDS = (
 PROXY_BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0)
 """The same for the time that is not the target's."""
 
-# Where each number stands in a row. Two rows are merged by adding them up.
-STATUS = 0
+# Where each number stands in a row. Two rows are merged by adding them up. A histogram is its sum, then its buckets.
 STATUSES = 10
-"""Status classes by `status // 100`; 0 for a client that left before any status."""
-RETRIES, RESCUES, FAILOVERS, BYTES_IN, BYTES_OUT = range(STATUSES, STATUSES + 5)
-DURATION_SUM, UPSTREAM_SUM, PROXY_SUM = range(BYTES_OUT + 1, BYTES_OUT + 4)
-DURATION = PROXY_SUM + 1
-UPSTREAM = DURATION + len(BOUNDS) + 1
-PROXY = UPSTREAM + len(BOUNDS) + 1
+"""A row begins with the status classes, by `status // 100`; 0 for a client that left before any status."""
+RETRIES, RESCUES, FAILOVERS, BYTES_IN, BYTES_OUT, DURATION_SUM = range(STATUSES, STATUSES + 6)
+DURATION = DURATION_SUM + 1
+UPSTREAM_SUM = DURATION + len(BOUNDS) + 1
+UPSTREAM = UPSTREAM_SUM + 1
+PROXY_SUM = UPSTREAM + len(BOUNDS) + 1
+PROXY = PROXY_SUM + 1
 WIDTH = PROXY + len(PROXY_BOUNDS) + 1
 
 Name = TypeVar("Name")

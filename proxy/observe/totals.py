@@ -6,7 +6,19 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from proxy.observe.stats import Counts, Delta, Name, Row, Series, TargetName, add_rows
+from proxy.observe.stats import (
+    PROXY_SUM,
+    RETRIES,
+    STATUSES,
+    UPSTREAM_SUM,
+    Counts,
+    Delta,
+    Name,
+    Row,
+    Series,
+    TargetName,
+    add_rows,
+)
 from proxy.rules import Rules
 
 Value = TypeVar("Value")
@@ -20,6 +32,7 @@ MOST_TARGETS = 10_000
 class Names(NamedTuple):
     """Everything that may become a label, as the rules write it."""
 
+    services: frozenset[str] = frozenset()
     versions: frozenset[tuple[str, str]] = frozenset()
     routes: frozenset[tuple[str, str]] = frozenset()
     targets: frozenset[TargetName] = frozenset()
@@ -29,6 +42,7 @@ class Names(NamedTuple):
         """The names of these rules; a service's own strategy is its route ""."""
         services = rules.services.values()
         return cls(
+            frozenset(s.name for s in services),
             frozenset((s.name, version) for s in services for version in s.versions),
             frozenset((s.name, route) for s in services for route in ("", *(route.name for route in s.routes))),
             frozenset((s.name, name, text) for s in services for name, v in s.versions.items() for text in v.targets),
@@ -39,7 +53,15 @@ class Snapshot(NamedTuple):
     """The totals at one moment; shares nothing that changes, so another thread may read it."""
 
     requests: Mapping[Series, Row]
+    """Status classes by service, route, version drawn and version that answered."""
+    routes: Mapping[tuple[str, str, str], Row]
+    """The part of a row from `stats.RETRIES` on, by service, route and version drawn."""
+    upstream: Mapping[tuple[str, str], Row]
+    """The histogram of upstream time, by service and version that answered."""
+    services: Mapping[str, Row]
+    """The histogram of the proxy's own time, by service."""
     targets: Mapping[TargetName, Row]
+    """Status classes by target."""
     counts: Counts
     in_flight: Mapping[TargetName, int]
     connections: int
@@ -65,11 +87,10 @@ class _Book(Generic[Name, Value]):
         self._moved: set[Name] = set()
         self._moved_at: dict[Name, float] = {}
 
-    def add(self, more: Mapping[Name, Value]) -> None:
-        for name, value in more.items():
-            there = self.sums.get(name)
-            self.sums[name] = value if there is None else self._add(there, value)
-        self._moved.update(more)
+    def add(self, name: Name, value: Value) -> None:
+        there = self.sums.get(name)
+        self.sums[name] = value if there is None else self._add(there, value)
+        self._moved.add(name)
 
     def sweep(self, is_named: Callable[[Name], bool], now: float, most: int | None = None) -> None:
         self._moved_at.update(dict.fromkeys(self._moved, now))
@@ -90,16 +111,27 @@ class Totals:
 
     def __init__(self) -> None:
         self._names = Names()
+        # Each metric has a book of its own: a sum over series would shrink, and look like a restart, when one goes.
         self._requests: _Book[Series, Row] = _Book(add_rows)
+        self._routes: _Book[tuple[str, str, str], Row] = _Book(add_rows)
+        self._upstream: _Book[tuple[str, str], Row] = _Book(add_rows)
+        self._services: _Book[str, Row] = _Book(add_rows)
         self._targets: _Book[TargetName, Row] = _Book(add_rows)
         self._counts: _Book[tuple[str, ...], int] = _Book(operator.add)
         self._standing: dict[int, _Standing] = {}
 
     def add(self, worker: int, delta: Delta) -> None:
         """Add what the worker in this slot has counted, and let its gauges replace those it sent before."""
-        self._requests.add(delta.requests)
-        self._targets.add(delta.targets)
-        self._counts.add(delta.counts)
+        for (service, route, version, answered_by), row in delta.requests.items():
+            self._requests.add((service, route, version, answered_by), row[:STATUSES])
+            self._routes.add((service, route, version), row[RETRIES:UPSTREAM_SUM])
+            if answered_by:
+                self._upstream.add((service, answered_by), row[UPSTREAM_SUM:PROXY_SUM])
+            self._services.add(service, row[PROXY_SUM:])
+        for target, answers in delta.targets.items():
+            self._targets.add(target, answers)
+        for key, count in delta.counts.items():
+            self._counts.add(key, count)
         self._standing[worker] = _Standing(delta.in_flight, delta.connections, delta.held)
 
     def leave(self, worker: int) -> None:
@@ -113,6 +145,9 @@ class Totals:
     def sweep(self, now: float) -> None:
         """Drop the series that the rules no longer name and that have not moved for a while; call it once a minute."""
         self._requests.sweep(self._names_series, now)
+        self._routes.sweep(lambda key: self._names_series((*key, "")), now)
+        self._upstream.sweep(self._names.versions.__contains__, now)
+        self._services.sweep(self._names.services.__contains__, now)
         self._targets.sweep(self._names.targets.__contains__, now, MOST_TARGETS)
         self._counts.sweep(self._names_count, now)
 
@@ -121,6 +156,9 @@ class Totals:
         standing = self._standing.values()
         return Snapshot(
             dict(self._requests.sums),
+            dict(self._routes.sums),
+            dict(self._upstream.sums),
+            dict(self._services.sums),
             dict(self._targets.sums),
             dict(self._counts.sums),
             _sum(worker.in_flight for worker in standing),
@@ -130,8 +168,13 @@ class Totals:
         )
 
     def _names_series(self, series: Series) -> bool:
-        service, route, version, _ = series
-        return (service, version) in self._names.versions and (service, route) in self._names.routes
+        service, route, version, answered_by = series
+        versions, routes = self._names.versions, self._names.routes
+        return (
+            (service, version) in versions
+            and (service, route) in routes
+            and (not answered_by or (service, answered_by) in versions)
+        )
 
     def _names_count(self, key: tuple[str, ...]) -> bool:
         match key:
