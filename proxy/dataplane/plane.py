@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from ipaddress import ip_network
 from typing import Protocol
@@ -25,7 +26,7 @@ from proxy.model import Dice, Request
 from proxy.observe.stats import Verdict
 from proxy.plan import Outcome, Plan
 from proxy.settings import Settings
-from proxy.targets import Fleet, Target
+from proxy.targets import Address, Fleet, Target
 
 MakePlan = Callable[[Request, Dice, float], Plan]
 _LOG = logging.getLogger("shunt.dataplane")
@@ -82,7 +83,8 @@ class DataPlane:
         self._pools: dict[Target, Pool] = {}
         self._budgets: dict[str, RetryBudget] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[int, asyncio.Server] = {}
+        """By the descriptor of the listening socket."""
         self._sweeping: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
         self.loop: asyncio.AbstractEventLoop
@@ -101,7 +103,14 @@ class DataPlane:
                 )
             else:
                 server = await self.loop.create_server(lambda: ClientConnection(self), sock=listening, backlog=_BACKLOG)
-            self._servers.append(server)
+            self._servers[listening.fileno()] = server
+
+    def forsake(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept no more on these; whoever was accepted there stays."""
+        for listening in sockets:
+            server = self._servers.pop(listening.fileno(), None)
+            if server is not None:
+                server.close()
 
     def use(self, plan: MakePlan) -> None:
         """From now on requests are planned by this table: one reference is swapped."""
@@ -110,7 +119,7 @@ class DataPlane:
     async def drain(self, bound_seconds: float) -> None:
         """Stop accepting and let everybody finish; what is left at the bound is cut."""
         self.is_draining = True
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         for client in list(self._clients):
             client.leave_when_idle()
@@ -128,7 +137,7 @@ class DataPlane:
     async def close(self) -> None:
         """Cut what is left and let go of everything."""
         self.is_draining = True
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         for client in list(self._clients):
             client.transport.abort()
@@ -189,6 +198,17 @@ class DataPlane:
         return bool(most) and len(self.exchanges) * 2 > most
 
     # --- targets ----------------------------------------------------------------------------
+
+    def in_flight(self, service: str | None = None, address: Address | None = None) -> dict[tuple[str, str], int]:
+        """Requests on their way by (service, version), without tunnels and without those that a hold keeps."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for exchange in self.exchanges:
+            fleet, target = exchange.fleet, exchange.target
+            if fleet is None or service not in (None, fleet.service):
+                continue
+            if address is None or (target is not None and target.address == address):
+                counts[fleet.service, fleet.version] += 1
+        return dict(counts)
 
     def pool(self, target: Target, fleet: Fleet) -> Pool:
         """The connections of a target, under the settings of the newest table."""
