@@ -1,0 +1,151 @@
+"""What the control plane shows: plain values, made from the present state on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from proxy.control import verbs
+from proxy.control.dataplanes import WorkerStatus
+from proxy.control.door import Control
+from proxy.ledger import Entry
+from proxy.overrides import Override
+from proxy.rules import Policy, Service
+
+TargetHealth = Callable[[str, str, str], str]
+"""`up`, `down` or `unknown` by service, version and target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyView:
+    """Who answers in one scope; `percent` is each version's share of the requests that no flag decides."""
+
+    scope: str
+    strategy: str
+    percent: dict[str, float]
+    waiting_for: str = ""
+    """The colour that the rules name, while it has no healthy target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetView:
+    service: str
+    version: str
+    target: str
+    health: str
+    drained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView:
+    service: str
+    version: str
+    drained: bool
+    targets: tuple[TargetView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    max_seconds: float
+    until: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    name: str
+    hosts: tuple[str, ...]
+    strategies: tuple[StrategyView, ...]
+    versions: tuple[VersionView, ...]
+    overrides: tuple[Override, ...]
+    hold: HoldView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything at a glance."""
+
+    revision: int
+    rules_valid: bool
+    faults: tuple[str, ...]
+    """Of the present rules file; the last good rules are in force."""
+    state_fault: str
+    state_lost: tuple[str, ...]
+    workers: tuple[WorkerStatus, ...]
+    services: tuple[ServiceView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """Newest first."""
+
+    revision: int
+    forgotten: int
+    entries: tuple[Entry, ...]
+
+
+def status(control: Control, health: TargetHealth) -> Status:
+    """The whole state."""
+    condition = control.condition
+    return Status(
+        revision=control.store.revision,
+        rules_valid=not condition.faults,
+        faults=condition.faults,
+        state_fault=condition.state_fault,
+        state_lost=condition.state_lost,
+        workers=tuple(control.planes.workers()),
+        services=services(control, health),
+    )
+
+
+def services(control: Control, health: TargetHealth) -> tuple[ServiceView, ...]:
+    """All services, by name."""
+    present = control.store.state.effective.services
+    return tuple(service(control, present[name], health) for name in sorted(present))
+
+
+def service(control: Control, shown: Service, health: TargetHealth) -> ServiceView:
+    """One service as it works now."""
+    hold = control.condition.holds.get(shown.name)
+    waiting = {move.scope: move.wanted for move in control.store.waiting()}
+    overrides = control.store.state.overrides
+    return ServiceView(
+        name=shown.name,
+        hosts=shown.hosts,
+        strategies=tuple(
+            StrategyView(
+                scope=scope,
+                strategy=_strategy(policy),
+                percent=verbs.shares(policy),
+                waiting_for=waiting.get(scope, ""),
+            )
+            for scope, policy in verbs.strategies(shown)
+        ),
+        versions=tuple(versions([shown], health)),
+        overrides=tuple(override for override in overrides if override.service == shown.name),
+        hold=HoldView(max_seconds=hold.max_seconds, until=hold.until) if hold else None,
+    )
+
+
+def versions(shown: Sequence[Service], health: TargetHealth) -> Iterator[VersionView]:
+    """The versions of these services with their targets."""
+    for one in shown:
+        for name, version in one.versions.items():
+            drained = name in one.drained
+            targets = tuple(
+                TargetView(
+                    service=one.name,
+                    version=name,
+                    target=target,
+                    health=health(one.name, name, target),
+                    drained=drained or f"{name}@{target}" in one.drained,
+                )
+                for target in version.targets
+            )
+            yield VersionView(service=one.name, version=name, drained=drained, targets=targets)
+
+
+def _strategy(policy: Policy) -> str:
+    if policy.blue_green is not None:
+        return "blue_green"
+    return "canary" if policy.canary is not None else "rolling"
