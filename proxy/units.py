@@ -14,14 +14,17 @@ _BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 def seconds(text: object) -> float:
-    """Seconds from `250ms`, `5s`, `1m30s`, `1h`, `2d` or a bare number; ValueError otherwise."""
+    """Seconds from `250ms`, `5s`, `1m30s`, `1h`, `2d` or a bare number, also as text; ValueError otherwise."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         value = float(text)
     elif isinstance(text, str) and _DURATION.fullmatch(text):
         value = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
+    elif isinstance(text, str) and _NUMBER.fullmatch(text):
+        value = float(text)
     else:
         raise ValueError(f"{text!r} is not a duration such as 250ms, 5s or 1h")
     if not 0 <= value <= 10 * 365 * 86400:
@@ -43,11 +46,8 @@ def size_bytes(text: object) -> int:
 
 def percent(text: object) -> float:
     """A percentage from 0 to 100, written `20%`, `20` or `0.1`; ValueError otherwise."""
-    if isinstance(text, str) and text.endswith("%"):
-        try:
-            value = float(text[:-1])
-        except ValueError:
-            raise ValueError(f"{text!r} is not a percentage such as 20%") from None
+    if isinstance(text, str) and _NUMBER.fullmatch(text.removesuffix("%")):
+        value = float(text.removesuffix("%"))
     elif isinstance(text, (int, float)) and not isinstance(text, bool):
         value = float(text)
     else:
