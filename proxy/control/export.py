@@ -36,13 +36,16 @@ def plain(value: object) -> Json:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-_FIRST = ("hosts", "versions", "identity")
-
-
 def _service(written: Json) -> Json:
     if not isinstance(written, dict):
         return written
-    head: dict[str, Json] = {key: written[key] for key in _FIRST if key in written}
-    rest = {key: value for key, value in written.items() if key not in (*_FIRST, "name", "routes")}
-    routes: dict[str, Json] = {"routes": written["routes"]} if "routes" in written else {}
-    return {**head, **rest, **routes}
+    ordered = _first(written, ("hosts", "versions", "identity"))
+    ordered.pop("name", None)
+    routes = ordered.pop("routes", None)
+    if isinstance(routes, list):
+        ordered["routes"] = [_first(route, ("name", "match")) if isinstance(route, dict) else route for route in routes]
+    return ordered
+
+
+def _first(written: dict[str, Json], keys: tuple[str, ...]) -> dict[str, Json]:
+    return {**{key: written[key] for key in keys if key in written}, **written}

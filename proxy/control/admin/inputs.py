@@ -50,8 +50,8 @@ class Question(Input):
     path: str = Field(
         "/", max_length=8000, pattern=r"^/[\x21-\x22\x24-\x7e]*$", description="With the query, as on the wire."
     )
-    header: list[Annotated[str, Field(max_length=8000, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\x20-\x7e]*$")]] = Field(
-        default_factory=list, max_length=100, examples=[["x-beta: true"]]
+    header: list[Annotated[str, Field(max_length=4000, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\x20-\x7e]*$")]] = Field(
+        default_factory=list, max_length=20, examples=[["x-beta: true"]]
     )
     identity: str = Field("", max_length=1000, description="Stands for what the request carries.")
     client: str = Field("127.0.0.1", pattern=r"^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$|^::1$")

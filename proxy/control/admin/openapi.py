@@ -75,10 +75,12 @@ def _operation(operation: Operation, schemas: dict[str, Json], problem: Json) ->
     parameters: list[Json] = [_WHO] if has_body else _parameters(operation)
     if operation.is_change:
         parameters.append(_IF_MATCH)
+    # YAML is read as what it holds, not as its text.
+    schema: Json = _schema(operation.gives, schemas) if operation.media == "application/json" else {"type": "object"}
     answer: Json = {
         "description": operation.summary,
         "headers": _REVISION,
-        "content": {operation.media: {"schema": _schema(operation.gives, schemas)}},
+        "content": {operation.media: {"schema": schema}},
     }
     written: dict[str, Json] = {
         "operationId": operation.name,
@@ -88,8 +90,8 @@ def _operation(operation: Operation, schemas: dict[str, Json], problem: Json) ->
         "responses": {"200": answer, **_problems(problem, has_body=has_body)},
     }
     if has_body:
-        schema = _schema(TypeAdapter(operation.takes), schemas, mode="validation")
-        written["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        takes = _schema(TypeAdapter(operation.takes), schemas, mode="validation")
+        written["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
     return written
 
 

@@ -20,6 +20,8 @@ from proxy.control.events import Event, Listener
 from proxy.errors import Invalid
 
 BODY_BYTES = 5 << 20
+LINE_BYTES = 512 << 10
+"""Room for the longest question that `explain` allows in a query."""
 CLOSE_SECONDS = 5.0
 """How long answers on their way may take when the process leaves."""
 COMMENT_SECONDS = 15.0
@@ -41,7 +43,9 @@ class Admin:
     async def start(self) -> str:
         """Listen, and return the address; OSError when it is taken."""
         listener = self._place.listen()
-        self._runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=CLOSE_SECONDS)
+        self._runner = web.AppRunner(
+            self.app(), access_log=None, shutdown_timeout=CLOSE_SECONDS, max_line_size=LINE_BYTES
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
         return text_of(listener)
@@ -148,7 +152,9 @@ def _query(operation: Operation, request: web.Request) -> dict[str, str | list[s
 
 
 def _who(request: web.Request) -> str:
-    named = request.headers.get("x-shunt-who", "")
-    if _WHO.fullmatch(named):
+    named = request.headers.get("x-shunt-who")
+    if named is not None and request.method == "POST":
+        if not _WHO.fullmatch(named):
+            raise Invalid("x-shunt-who must be one word of at most 200 printable letters, such as ann@desk")
         return named
     return "token" if "Authorization" in request.headers else str(request.remote or "local")
