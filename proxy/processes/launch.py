@@ -42,8 +42,8 @@ class Sockets:
 
     def __init__(self, launch: Launch) -> None:
         self.groups = [listeners.open_group(address, launch.workers) for address in launch.listen]
-        self.admin = listeners.open_one(launch.admin)
-        self.telemetry = listeners.open_one(launch.telemetry)
+        self.admin = listeners.open_private(launch.admin)
+        self.telemetry = listeners.open_private(launch.telemetry)
 
     def of_slot(self, slot: int) -> list[int]:
         """The descriptors that the worker of this slot accepts on; a shared socket belongs to every slot."""

@@ -40,7 +40,7 @@ def open_group(address: str, slots: int) -> list[socket.socket]:
     """
     try:
         if address.startswith("unix:"):
-            return [_open_unix(address.removeprefix("unix:"))]
+            return [_open_unix(_path(address))]
         return _open_tcp(*parse(address), slots)
     except OSError as refused:
         raise Taken(f"cannot listen on {address}: {refused.strerror or refused}") from refused
@@ -48,9 +48,14 @@ def open_group(address: str, slots: int) -> list[socket.socket]:
         raise Taken(str(wrong)) from wrong
 
 
-def open_one(address: str) -> socket.socket:
-    """A single listening socket, or raise Taken."""
-    return open_group(address, 1)[0]
+def open_private(address: str) -> socket.socket:
+    """A single listening socket for operators, or raise Taken; a Unix one is for its owner alone."""
+    before = os.umask(0o177) if address.startswith("unix:") else None
+    try:
+        return open_group(address, 1)[0]
+    finally:
+        if before is not None:
+            os.umask(before)
 
 
 def url(listener: socket.socket) -> str:
@@ -66,6 +71,10 @@ def forget_path(listener: socket.socket) -> None:
     if listener.family == socket.AF_UNIX:
         with contextlib.suppress(OSError):
             os.unlink(listener.getsockname())
+
+
+def _path(address: str) -> str:
+    return address.removeprefix("unix:").removeprefix("//")
 
 
 def _open_tcp(host: str, port: int, slots: int) -> list[socket.socket]:

@@ -1,0 +1,69 @@
+"""What the brain is given when it starts, the first time and after every crash."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from proxy.processes.handed import read_settings
+from proxy.processes.held import HeldMemory
+from proxy.processes.lifeline import Lifeline, Message
+from proxy.settings import Settings
+
+
+class Handover(NamedTuple):
+    """Everything here is older than the brain and will outlive it."""
+
+    settings: Settings
+    state: HeldMemory
+    """Overrides and ledger, when no file keeps them."""
+    rules: HeldMemory
+    """The last good rules."""
+    admin: socket.socket
+    telemetry: socket.socket
+    listening: tuple[str, ...]
+    """Where clients are served."""
+    workers: int
+    is_first: bool
+    """False: a former brain has served, so nothing here may end the instance."""
+
+
+async def words(lifeline: Lifeline) -> AsyncIterator[Message]:
+    """All that the supervisor says, until it is gone."""
+    loop = asyncio.get_running_loop()
+    spoken = asyncio.Event()
+    loop.add_reader(lifeline.fileno(), spoken.set)
+    try:
+        while True:
+            spoken.clear()
+            try:
+                for message in lifeline.hear():
+                    yield message
+            except EOFError:
+                return
+            await spoken.wait()
+    finally:
+        loop.remove_reader(lifeline.fileno())
+
+
+async def receive(said: AsyncIterator[Message]) -> Handover | None:
+    """The handover, or None when the supervisor is gone before it is complete."""
+    parts: dict[str, Message] = {}
+    async for message in said:
+        parts[message.word] = message
+        if message.word == "begin":
+            workers, turn = message.rest
+            state, rules = (HeldMemory(number) for number in parts["memory"].descriptors)
+            return Handover(
+                settings=read_settings(parts["settings"].descriptors[0]),
+                state=state,
+                rules=rules,
+                admin=socket.socket(fileno=parts["admin"].descriptors[0]),
+                telemetry=socket.socket(fileno=parts["telemetry"].descriptors[0]),
+                listening=parts["listening"].rest,
+                workers=int(workers),
+                is_first=turn == "first",
+            )
+    return None
