@@ -47,8 +47,8 @@ class When:
 
 BUCKETS = 1 << 32
 Identity = bytes | None
-Decide = Callable[[str, Identity], str]
-"""Which variant of a flag an identity has: the one function that route, header and application share."""
+Decide = Callable[[str, Request, Identity], tuple[str, ...]]
+"""The words for what a flag is for whoever asks, its variant and its value: route, header and application share it."""
 Test = Callable[[Request, Identity, Dice], bool]
 """A compiled condition: whether it holds for this request of this identity."""
 WhyNot = Callable[[Request, Identity, Dice], str]
@@ -226,8 +226,10 @@ def _flag_part(key: str, wanted: str, decide: Decide | None) -> _Part:
             lambda request, identity, dice: f"flag {key} is unknown: there are no flags",
         )
     return (
-        lambda request, identity, dice: decide(key, identity) == wanted,
-        lambda request, identity, dice: f"flag {key} is {decide(key, identity)}, not {wanted}",
+        lambda request, identity, dice: wanted in decide(key, request, identity),
+        lambda request, identity, dice: (
+            f"flag {key} is {_either(decide(key, request, identity)) or 'undecided'}, not {wanted}"
+        ),
     )
 
 

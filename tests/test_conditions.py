@@ -171,8 +171,8 @@ def test_without_identity_a_percentage_is_drawn_for_each_request() -> None:
     assert 2700 < sum(test(Request.of(), None, DICE) for _ in range(10_000)) < 3300
 
 
-def test_a_flag_is_asked_for_the_identity() -> None:
-    context = Ground("shop", lambda key, identity: f"{key}:{(identity or b'-').decode()}").context("rule")
+def test_a_flag_is_asked_for_the_identity_and_goes_by_variant_or_value() -> None:
+    context = Ground("shop", lambda key, request, identity: (f"{key}:{(identity or b'-').decode()}",)).context("rule")
     when = When(flag={"checkout": "checkout:alice"})
     assert holds(when, Request.of(), b"alice", context)
     assert not holds(when, Request.of(), None, context)

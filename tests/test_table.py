@@ -343,7 +343,9 @@ def test_a_percentage_in_a_match_is_of_identities() -> None:
 
 def test_a_feature_flag_decides_a_route() -> None:
     rules = Rules(services={"shop": replace(BLUE, routes=(route("new", When(flag={"new": "on"})),))})
-    assert plan(Table.compile(rules, Registry(), flags=lambda key, identity: "on")).lane.route == "new"
+    assert (
+        plan(Table.compile(rules, Registry(), flags=lambda key, request, identity: ("on", "true"))).lane.route == "new"
+    )
     assert plan(Table.compile(rules, Registry())).lane.route == ""
 
 

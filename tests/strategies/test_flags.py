@@ -42,7 +42,9 @@ def test_a_percentage_picks_other_people_for_each_flag_and_always_the_same() -> 
 
 def test_a_feature_flag_is_decided_for_the_identity() -> None:
     flags = (Flag(name="checkout", when=When(flag={"new-checkout": "on"}), version="v2"),)
-    choose = chooser(flags, Ground("shop", lambda key, identity: "on" if identity == b"alice" else "off"))
+    choose = chooser(
+        flags, Ground("shop", lambda key, request, identity: ("on",) if identity == b"alice" else ("off",))
+    )
     assert choose is not None
     assert choose(Request.of(), b"alice", DICE) == Choice("v2", "flag:checkout")
     assert choose(Request.of(), b"bob", DICE) is None
