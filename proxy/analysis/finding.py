@@ -46,10 +46,11 @@ class Finding:
 
 def decide(evidence: float, settings: Analysis, units: int, watched: float, pause: float = 0.0) -> Decision:
     """What follows from the evidence after so many units and seconds at this weight, whose pause is so long."""
-    if settings.enabled and evidence >= 1 / settings.alpha:
+    if not settings.enabled:
+        return Decision.ADVANCE
+    if evidence >= 1 / settings.alpha:
         return Decision.ROLLBACK
-    has_enough = units >= settings.minimum or not settings.enabled
-    if has_enough and watched >= min(settings.seconds, pause or settings.seconds):
+    if units >= settings.minimum and watched >= settings.seconds:
         return Decision.ADVANCE
     deadline = settings.deadline
     if deadline is None:
