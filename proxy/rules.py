@@ -194,6 +194,8 @@ class Service(Policy):
     identity: tuple[str, ...] = ()
     """`header:<name>`, `cookie:<name>`, `client`, and last perhaps `mint`; the first present wins."""
     salt: str | None = None
+    flag_headers: tuple[str, ...] = ()
+    """Flags whose variants the application is told in `x-shunt-flags`, the first one's also in `x-shunt-variant`."""
     drained: tuple[str, ...] = ()
     """Versions, or `version@target`, that get no new requests; other versions of a split stand in."""
     routes: tuple[Route, ...] = ()

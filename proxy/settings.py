@@ -85,7 +85,15 @@ class Settings:
     state: str = ""
     """The file that keeps overrides and ledger; "" keeps them in memory."""
     flags: str = ""
-    """The directory of feature flags; "" for none."""
+    """The directory of feature flags, or one ConfigMap manifest or flagd document; "" for none."""
+    flag_bucketing: Literal["v2", "v3"] = "v3"
+    """How percentages pick people: `v3` as flagd's cores from 2.x on, `v2` as those before and the flagd daemon."""
+    ofrep: str = "127.0.0.1:9903"
+    """Where applications ask for flags over OFREP; "" for nowhere."""
+    ofrep_key_file: str = ""
+    """The file of the key that they must show; "" for none."""
+    ofrep_per_second: float = 0.0
+    """How many OFREP requests a second are answered, all others 429; 0 for all."""
     name: str = ""
     """This instance's pseudonym in `Via`; "" makes one."""
     trusted_proxies: tuple[str, ...] = ()

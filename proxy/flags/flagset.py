@@ -81,13 +81,14 @@ class Sources:
 class FlagSet:
     """The flags of one revision. Never changed; a change makes a new one."""
 
-    __slots__ = ("flags", "metadata", "revision", "void")
+    __slots__ = ("flags", "metadata", "revision", "sources", "void")
 
     def __init__(
-        self, flags: Mapping[str, Flag], revision: str, metadata: Metadata, void: tuple[str, ...] = ()
+        self, flags: Mapping[str, Flag], sources: Sources, metadata: Metadata, void: tuple[str, ...] = ()
     ) -> None:
         self.flags = flags
-        self.revision = revision
+        self.sources = sources
+        self.revision = sources.revision
         self.metadata = metadata
         """What the documents say of the set as a whole."""
         self.void = void
@@ -153,7 +154,7 @@ def compiling(sources: Sources) -> Generator[None, None, FlagSet]:
     if faults:
         raise BrokenFlags(faults)
     void = _override(flags, sources)
-    return FlagSet(flags, sources.revision, metadata, void)
+    return FlagSet(flags, sources, metadata, void)
 
 
 def _each(sources: Sources, faults: list[FlagFault]) -> Iterable[Flag | DocumentMetadata]:

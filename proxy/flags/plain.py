@@ -58,13 +58,20 @@ def plain_value(text: str) -> object:
 def json_value(text: str) -> object:
     """The value of a JSON text; ValueError says where it is broken."""
     try:
-        return json.loads(text, parse_constant=_not_json)
+        return json.loads(text, parse_constant=_not_json, parse_float=_finite)
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
     except json.JSONDecodeError as fault:
         raise ValueError(
             f"begins like JSON but is broken at line {fault.lineno}, column {fault.colno}: {fault.msg}"
         ) from None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is too large a number")
+    return number
 
 
 def _not_json(constant: str) -> NoReturn:

@@ -1,8 +1,8 @@
 """The oracle: what openfeature-flagd-core says, next to what Shunt says.
 
-    python -m tests.flags.oracle 100000                       against the installed core (2.x, v3)
-    PYTHONPATH=<core 1.0.0> python -m tests.flags.oracle 100000 v2
-    PYTHONPATH=<core 1.0.0> python -m tests.flags.oracle record      writes v2_vectors.json
+python -m tests.flags.oracle 100000                       against the installed core (2.x, v3)
+PYTHONPATH=<core 1.0.0> python -m tests.flags.oracle 100000 v2
+PYTHONPATH=<core 1.0.0> python -m tests.flags.oracle record      writes v2_vectors.json
 """
 
 from __future__ import annotations

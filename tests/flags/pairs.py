@@ -7,10 +7,60 @@ import random
 
 Json = object
 
-TEXTS = ["", "a", "user-1", "Grüße", "日本", "🚀", "pro", "user@example.com", "1.2.3", "v2.0.0-rc.1", "10", "0", "true", " 7 "]
-NUMBERS: list[Json] = [0, 1, -1, 2, 7, 100, 2**31, 2**53, 2**63, 2**64, -(2**63), 0.5, -0.5, 1.0, 2.5, 1e300, 5e-324, 65504.0, 0.1]
+TEXTS = [
+    "",
+    "a",
+    "user-1",
+    "Grüße",
+    "日本",
+    "🚀",
+    "pro",
+    "user@example.com",
+    "1.2.3",
+    "v2.0.0-rc.1",
+    "10",
+    "0",
+    "true",
+    " 7 ",
+]
+NUMBERS: list[Json] = [
+    0,
+    1,
+    -1,
+    2,
+    7,
+    100,
+    2**31,
+    2**53,
+    2**63,
+    2**64,
+    -(2**63),
+    0.5,
+    -0.5,
+    1.0,
+    2.5,
+    1e300,
+    5e-324,
+    65504.0,
+    0.1,
+]
 KEYS = ["user-1", "u", "", None, "Zoë", "用户", "🚀", "x" * 30, "x" * 300]
-PATHS = ["plan", "age", "email", "version", "tags", "tags.1", "tags.length", "user.id", "nobody", "user", "targetingKey", "$flagd.flagKey", "name.0", ""]
+PATHS = [
+    "plan",
+    "age",
+    "email",
+    "version",
+    "tags",
+    "tags.1",
+    "tags.length",
+    "user.id",
+    "nobody",
+    "user",
+    "targetingKey",
+    "$flagd.flagKey",
+    "name.0",
+    "",
+]
 FLAG_KEYS = ["new-checkout", "größe", "旗", "f", "a.b", "k" * 40, "with space"]
 VARIANTS: list[dict[str, Json]] = [
     {"on": True, "off": False},
@@ -21,7 +71,23 @@ VARIANTS: list[dict[str, Json]] = [
     {"small": {"size": 1}, "large": {"size": [1, 2]}},
 ]
 SEM_VER = ["=", "!=", "<", "<=", ">", ">=", "^", "~", "?"]
-VERSIONS: list[Json] = ["1.2.3", "v1.2.3", "1.2", "1", "2.0.0-alpha.1", "2.0.0-alpha.beta", "2.0.0-1", "2.0.0+b1", "01.2.3", "x", "", None, 1.2, 3, "1.2.3.4"]
+VERSIONS: list[Json] = [
+    "1.2.3",
+    "v1.2.3",
+    "1.2",
+    "1",
+    "2.0.0-alpha.1",
+    "2.0.0-alpha.beta",
+    "2.0.0-1",
+    "2.0.0+b1",
+    "01.2.3",
+    "x",
+    "",
+    None,
+    1.2,
+    3,
+    "1.2.3.4",
+]
 
 
 def document(dice: random.Random, flags: int) -> dict[str, Json]:
@@ -137,7 +203,9 @@ def _sem_ver(dice: random.Random, depth: int) -> Json:
 
 def _missing(dice: random.Random, depth: int) -> Json:
     keys: list[Json] = [dice.choice(PATHS[:-1]) for _ in range(dice.randint(0, 3))]
-    return dice.choice([{"missing": keys}, {"missing": [keys]}, {"missing_some": [dice.randint(0, 3), keys]}, {"missing": "plan"}])
+    return dice.choice(
+        [{"missing": keys}, {"missing": [keys]}, {"missing_some": [dice.randint(0, 3), keys]}, {"missing": "plan"}]
+    )
 
 
 def _junction(dice: random.Random, depth: int) -> Json:
@@ -186,7 +254,13 @@ def value(dice: random.Random, depth: int) -> Json:
             {"-": [value(dice, 0)]},
             {"cat": [value(dice, 0), value(dice, 0)]},
             {"merge": [value(dice, 0), value(dice, 0)]},
-            {"substr": [value(dice, 0), dice.choice([0, 1, -1, -2.5, -0.5, 3, "1", None]), dice.choice([0, 1, -1, -0.5, None, "x"])]},
+            {
+                "substr": [
+                    value(dice, 0),
+                    dice.choice([0, 1, -1, -2.5, -0.5, 3, "1", None]),
+                    dice.choice([0, 1, -1, -0.5, None, "x"]),
+                ]
+            },
             {"var": [{"cat": ["pl", "an"]}]},
             {"var": dice.choice([0, 1, 1.5, True])},
         ]

@@ -1,0 +1,54 @@
+"""Injection: the headers that tell an application what the route already knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from urllib.parse import quote
+
+from proxy.flags.asker import Clock, Identity, decider
+from proxy.flags.flag import Context, Decision
+from proxy.flags.flagset import FlagSet, assign
+from proxy.model import Request
+
+FLAGS, VARIANT, REVISION = b"x-shunt-flags", b"x-shunt-variant", b"x-shunt-revision"
+"""Copies that a client sends are stripped."""
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+# RFC 9110 §5.6.2: what a token may hold, without the percent sign, which escapes the rest.
+_TOKEN = "!#$&'*+-.^_`|~"
+
+
+def headers_for(flags: FlagSet, names: Sequence[str], context: Context) -> Fields:
+    """The header fields that announce these flags to the application.
+
+    `x-shunt-flags: new-checkout=on,theme=dark` names each flag that has a variant, percent-encoded;
+    `x-shunt-variant` is the variant of the first; `x-shunt-revision` is the flag set's, and an
+    application that sends it along to OFREP is answered at the same revision.
+    """
+    return _fields(flags.revision, [(name, assign(flags, name, context)) for name in names])
+
+
+def injector(flags: FlagSet, names: Sequence[str], clock: Clock) -> Callable[[Request, Identity], Fields]:
+    """`headers_for` of requests: each flag sees just what it reads of a request."""
+    decide, revision = decider(flags, clock), flags.revision
+    return lambda request, identity: _fields(revision, [(name, decide(name, request, identity)) for name in names])
+
+
+def _fields(revision: str, decisions: list[tuple[str, Decision]]) -> Fields:
+    told = [(name, decision.variant) for name, decision in decisions if decision.variant is not None]
+    fields = [(FLAGS, b",".join(_pair(name, variant) for name, variant in told))] if told else []
+    if decisions and decisions[0][1].variant is not None:
+        fields.append((VARIANT, _escaped(decisions[0][1].variant)))
+    return (*fields, (REVISION, revision.encode()))
+
+
+@lru_cache(maxsize=4096)
+def _pair(name: str, variant: str) -> bytes:
+    return _escaped(name) + b"=" + _escaped(variant)
+
+
+@lru_cache(maxsize=4096)
+def _escaped(word: str) -> bytes:
+    return quote(word, safe=_TOKEN, errors="replace").encode()
