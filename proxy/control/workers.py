@@ -77,8 +77,17 @@ class Workers:
 
     async def wait_serving(self, count: int) -> None:
         """Return once so many workers serve."""
-        while sum(link.is_serving for link in self._links.values()) < count:
+        while self.count_serving() < count:
             await self._moved.wait()
+
+    async def wait_none(self) -> None:
+        """Return once the last worker is gone."""
+        while self._links:
+            await self._moved.wait()
+
+    def count_serving(self) -> int:
+        """How many workers serve now."""
+        return sum(link.is_serving for link in self._links.values())
 
     async def wait_greeted(self, count: int) -> None:
         """Return once so many workers have said hello."""

@@ -1,0 +1,286 @@
+"""The brain: knows the rules, lets changes in by one door, and may crash without anybody noticing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
+from proxy import __version__
+from proxy.config import Faults, load
+from proxy.control.addresses import text_of
+from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
+from proxy.control.admin.operations import Desk
+from proxy.control.admin.server import Admin
+from proxy.control.changes import Surroundings
+from proxy.control.dataplanes import CompileFailed
+from proxy.control.door import Control
+from proxy.control.handover import Handover, receive, words
+from proxy.control.held_state import HeldState
+from proxy.control.probe import Probe
+from proxy.control.state import FileState
+from proxy.control.telemetry import Readiness, Telemetry
+from proxy.control.workers import Workers
+from proxy.errors import ShuntError
+from proxy.observe.metrics import Collector, Vitals
+from proxy.observe.stats import Delta
+from proxy.observe.totals import Names, Totals
+from proxy.processes.children import leave_signals_to_the_supervisor
+from proxy.processes.lifeline import Lifeline, Message
+from proxy.processes.listeners import url
+from proxy.rules import Rules
+
+START_SECONDS = 30.0
+"""How long the workers may take to their first table."""
+HELLO_SECONDS = 0.5
+"""How long a brain that came back waits to hear which revision its workers have."""
+SWEEP_SECONDS = 60.0
+CLOSE_SECONDS = 2.0
+"""How long answers of the admin API may take when the brain leaves."""
+
+_log = logging.getLogger("shunt.brain")
+
+
+class Brain:
+    """One life of the control plane."""
+
+    def __init__(self, lifeline: Lifeline, handover: Handover) -> None:
+        self._lifeline = lifeline
+        self._handover = handover
+        self._settings = handover.settings
+        self._totals = Totals()
+        self._workers = Workers(self._kill, self._on_counted)
+        state = FileState(self._settings.state) if self._settings.state else HeldState(handover.state)
+        self._control = Control(self._workers, Surroundings(probe=Probe()), state)
+        self._runners: list[web.AppRunner] = []
+        self._reloads: Counter[str] = Counter()
+        self._restarts = 0
+        self._started = time.time()
+        self._is_leaving = False
+        self._wants_reload = asyncio.Event()
+
+    async def run(self, said: AsyncIterator[Message]) -> int:
+        """Live until the supervisor says stop; the exit code."""
+        async with asyncio.TaskGroup() as group:
+            chores = [group.create_task(chore) for chore in (self._workers.watch(), self._sweep())]
+            ending = group.create_task(self._obey(said))
+            starting = group.create_task(self._start())
+            await asyncio.wait([ending, starting], return_when=asyncio.FIRST_COMPLETED)
+            code = starting.result() if starting.done() else 0
+            if starting.done() and code == 0:
+                chores += [group.create_task(chore) for chore in (self._control.run(), self._watch())]
+                await ending
+            for task in (*chores, ending, starting):
+                task.cancel()
+        await self._close()
+        return code
+
+    # --- starting ----------------------------------------------------------------------
+
+    async def _start(self) -> int:
+        """Bring everything up; 0, or the exit code of an instance that cannot start."""
+        try:
+            await self._serve(self._telemetry().app(), self._handover.telemetry)
+            admin = self._admin()
+            rules = await self._first_rules()
+            await self._control.start(rules, self._settings.rules, seen_revision=await self._seen_revision())
+            self._remember(rules)
+            await self._serve(admin.app(), self._handover.admin)
+            async with asyncio.timeout(START_SECONDS):
+                await self._workers.wait_serving(self._handover.workers)
+        except (Faults, ShuntError) as fault:
+            return self._refuse(str(fault))
+        except TimeoutError:
+            return self._refuse("the workers did not take the first table in time")
+        if self._handover.is_first:
+            self._announce()
+        self._lifeline.tell("serving")
+        return 0
+
+    def _refuse(self, why: str) -> int:
+        for line in why.splitlines():
+            sys.stderr.write(f"shunt: {line}\n")
+        sys.stderr.flush()
+        return 2
+
+    async def _first_rules(self) -> Rules:
+        """The rules of the file; for a brain that came back to a broken one, the last good rules."""
+        try:
+            return await asyncio.to_thread(load, self._settings.rules)
+        except Faults as faults:
+            kept = self._handover.rules.read()
+            if self._handover.is_first or not kept:
+                raise
+            self._control.refuse(_lines(faults))
+            rules = pickle.loads(kept)
+            assert isinstance(rules, Rules)
+            return rules
+
+    async def _seen_revision(self) -> int:
+        """The highest revision that a living worker has: counting goes on from there, never back."""
+        if not self._handover.is_first:
+            try:
+                async with asyncio.timeout(HELLO_SECONDS):
+                    await self._workers.wait_greeted(self._handover.workers)
+            except TimeoutError:
+                _log.warning("not every worker has said hello")
+        return self._workers.newest_seen
+
+    def _admin(self) -> Admin:
+        token = find_token(self._settings.admin_token_file, os.environ.get(TOKEN_ENVIRONMENT, ""))
+        desk = Desk(control=self._control, check=lambda text, name: (), snapshot=self._totals.snapshot)
+        return Admin(desk, text_of(self._handover.admin), token)
+
+    def _telemetry(self) -> Telemetry:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Scrape(self))
+        return Telemetry(text_of(self._handover.telemetry), registry, self._readiness)
+
+    async def _serve(self, app: web.Application, listener: socket.socket) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        self._runners.append(runner)
+
+    def _announce(self) -> None:
+        """The one line that says where everything is."""
+        given = self._handover
+        count = f"{given.workers} worker" + ("s" if given.workers > 1 else "")
+        line = (
+            f"shunt {__version__} serving on {', '.join(given.listening)}, admin {url(given.admin)}, "
+            f"telemetry {url(given.telemetry)}, {count}, revision {self._control.store.revision}\n"
+        )
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+    # --- the supervisor ----------------------------------------------------------------
+
+    async def _obey(self, said: AsyncIterator[Message]) -> None:
+        """Do what the supervisor says, until it says stop or is gone."""
+        async for message in said:
+            match message.word:
+                case "worker":
+                    slot, pid = map(int, message.rest)
+                    await self._workers.attach(slot, pid, socket.socket(fileno=message.descriptors[0]))
+                case "gone":
+                    self._restarts += 1
+                    self._totals.leave(int(message.rest[0]))
+                case "reload":
+                    self._wants_reload.set()
+                case "leaving":
+                    self._is_leaving = True
+                case "stop":
+                    return
+        self._is_leaving = True
+        await self._workers.wait_none()
+
+    def _kill(self, slot: int, pid: int) -> None:
+        self._lifeline.tell("kill", slot, pid)
+
+    def _on_counted(self, slot: int, counters: object) -> None:
+        assert isinstance(counters, Delta)
+        self._totals.add(slot, counters)
+
+    # --- the rules ---------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Load the rules again whenever somebody asks for it."""
+        while True:
+            await self._wants_reload.wait()
+            self._wants_reload.clear()
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Put the file's rules in force, or keep the last good ones and say what is wrong."""
+        try:
+            rules = await asyncio.to_thread(load, self._settings.rules)
+            receipt = await self._control.reload(rules, self._settings.rules)
+        except (Faults, CompileFailed) as faults:
+            self._reloads["rejected"] += 1
+            self._control.refuse(_lines(faults))
+            for line in _lines(faults):
+                _log.error("%s", line)
+            return
+        self._reloads["applied" if receipt else "unchanged"] += 1
+        self._remember(rules)
+
+    def _remember(self, rules: Rules) -> None:
+        self._handover.rules.write(pickle.dumps(rules, protocol=5))
+        self._totals.use(Names.of(rules))
+
+    # --- what others see ---------------------------------------------------------------
+
+    def _readiness(self) -> Readiness:
+        reasons = []
+        if self._is_leaving:
+            reasons.append("shunt is leaving")
+        if not self._workers.count_serving():
+            reasons.append("no worker serves")
+        return Readiness(is_ready=not reasons, reasons=reasons, remarks=self._control.condition.faults)
+
+    def metrics(self) -> Iterator[Metric]:
+        """One scrape."""
+        state, condition = self._control.store.state, self._control.condition
+        vitals = Vitals(
+            rules_valid=not condition.faults,
+            revision=state.revision,
+            reloads=dict(self._reloads),
+            worker_revisions={worker.slot: worker.revision for worker in self._workers.workers()},
+            worker_restarts=self._restarts,
+            overrides=len(state.overrides),
+            started=self._started,
+        )
+        return Collector(self._totals.snapshot(), vitals).collect()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._totals.sweep(time.monotonic())
+
+    async def _close(self) -> None:
+        self._control.events.close()
+        for runner in self._runners:
+            await runner.cleanup()
+
+
+class _Scrape:
+    """What prometheus_client asks."""
+
+    def __init__(self, brain: Brain) -> None:
+        self._brain = brain
+
+    def collect(self) -> Iterator[Metric]:
+        return self._brain.metrics()
+
+
+def _lines(faults: Exception) -> Sequence[str]:
+    return str(faults).splitlines()
+
+
+async def _live(lifeline: Lifeline) -> int:
+    said = words(lifeline)
+    handover = await receive(said)
+    if handover is None:
+        return 0
+    logging.basicConfig(level=handover.settings.log.level.upper(), format="shunt: %(levelname)s: %(message)s")
+    return await Brain(lifeline, handover).run(said)
+
+
+def main() -> int:
+    """Be the brain at the end of the lifeline whose descriptor is the first argument."""
+    leave_signals_to_the_supervisor()
+    return asyncio.run(_live(Lifeline.from_descriptor(int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
