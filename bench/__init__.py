@@ -1,0 +1,1 @@
+"""Shunt beside its peers: the same work, the same machine, the same minute."""
