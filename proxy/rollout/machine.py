@@ -29,6 +29,8 @@ def advance(rollout: Rollout, now: float, readings: Readings, programme: Program
         actions.extend(due)
         if following == rollout:
             break
+        if following.weight != rollout.weight:
+            readings = replace(readings, units=0)
         rollout = following
     return rollout, tuple(actions)
 
@@ -103,7 +105,8 @@ def promoted(rollout: Rollout, now: float, reason: str) -> Turn:
         ended=now,
         finished=rollout.key,
     )
-    return after, (Move(100.0), Announce("promoted", reason))
+    move = (Move(100.0),) if rollout.weight != 100.0 else ()
+    return after, (*move, Announce("promoted", reason))
 
 
 def passed(rollout: Rollout, now: float) -> Rollout:

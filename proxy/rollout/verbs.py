@@ -39,6 +39,8 @@ def command(rollout: Rollout, verb: Verb, now: float, programme: Programme) -> T
 
 def start(rollout: Rollout, now: float, programme: Programme) -> Turn:
     """At the first step, at 0 %."""
+    if programme.candidate == programme.stable:
+        raise Conflict("the candidate is the stable version: nothing to roll out")
     return begin(programme, now, finished=rollout.finished)
 
 
