@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from proxy.control.changes import Finding
 from proxy.control.dataplanes import CompileFailed, HoldReceipt, Receipt, WorkerStatus
-from proxy.rules import Rules, Service
+from proxy.rules import Route, Rules, Service, Version
+from proxy.strategies.blue_green import BlueGreen
+from proxy.strategies.canary import Canary
+from proxy.strategies.rolling import Rolling
 
 
 class FakePlanes:
@@ -64,3 +67,20 @@ class FakeHealth:
 
     async def __call__(self, service: Service, version: str) -> Finding:
         return Finding(is_healthy=version not in self.dead, reason=f"{version}: connection refused")
+
+
+VERSIONS = {name: Version(targets=(f"http://{name}:80", f"http://{name}:81")) for name in ("blue", "green", "teal")}
+
+
+def rules(active: str = "blue", weight: float = 10.0) -> Rules:
+    api = Route(name="api", canary=Canary(stable="blue", candidate="green", weight=weight))
+    split = Route(name="split", canary=Canary(weights={"blue": 80.0, "green": 20.0}))
+    shop = Service(
+        name="shop",
+        hosts=("shop.example",),
+        versions=VERSIONS,
+        blue_green=BlueGreen(active=active),
+        routes=(api, split, Route(name="plain")),
+    )
+    blog = Service(name="blog", hosts=("*",), versions={"v1": VERSIONS["blue"]}, rolling=Rolling(version="v1"))
+    return Rules(services={"shop": shop, "blog": blog})

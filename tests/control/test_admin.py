@@ -9,9 +9,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from conftest import rules
-from fake_planes import FakeHealth, FakePlanes
 
+from control.fake_planes import FakeHealth, FakePlanes, rules
 from proxy.control.admin.guard import find_token
 from proxy.control.admin.operations import OPERATIONS, Desk
 from proxy.control.admin.server import Admin

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
-from conftest import rules
-from fake_planes import FakeHealth, FakePlanes
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -21,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from control.fake_planes import FakeHealth, FakePlanes, rules
 from proxy.control.admin.openapi import document
 from proxy.control.admin.operations import OPERATIONS, Desk
 from proxy.control.admin.server import Admin

@@ -6,9 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from conftest import rules
-from fake_planes import FakeHealth, FakePlanes
 
+from control.fake_planes import FakeHealth, FakePlanes, rules
 from proxy.control.changes import Surroundings
 from proxy.control.dataplanes import CompileFailed
 from proxy.control.door import Control

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import rules
-
+from control.fake_planes import rules
 from proxy.conditions import Text, When
 from proxy.control.export import as_written, as_yaml
 from proxy.rules import Eject, Rules, Service, Timeouts, Version

@@ -1,0 +1,149 @@
+"""The verbs that show: status, log, export."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.cli.client import Client, Json
+from proxy.cli.options import DURATION, with_client, with_output
+from proxy.cli.output import console, mapping, number, sequence, show, strings, styled, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@click.command(epilog="Example: shunt status --watch")
+@click.option("--watch", "-w", is_flag=True, help="Go on showing it until interrupted.")
+@click.option("--interval", type=DURATION, default="1s", show_default=True, help="How often, with --watch.")
+@with_output
+@with_client
+def status(client: Client, watch: bool, interval: float, output: str) -> None:
+    """Show services, versions, overrides and workers."""
+    if not watch:
+        found = client.get("/v1/status")
+        show(found, output, lambda: drawn(found))
+    elif output == "table":
+        _watch(client, interval)
+    else:
+        _follow(client, interval, output)
+
+
+@click.command(epilog="Example: shunt log --service shop --limit 10")
+@click.option("--service", help="Only what concerns this service.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many entries.")
+@with_output
+@with_client
+def log(client: Client, service: str | None, limit: int, output: str) -> None:
+    """Show who did what, when and why, newest first."""
+    found = client.get("/v1/ledger", service=service, limit=limit)
+
+    def people() -> list[RenderableType]:
+        rows = [_entry(entry) for entry in sequence(found["entries"])]
+        return [table("", ("#revision", "when", "who", "what", "why"), rows)]
+
+    show(found, output, people)
+
+
+@click.command(epilog="Example: shunt export > rules.yaml && git commit rules.yaml")
+@click.option("--output", "-o", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@with_client
+def export(client: Client, output: str) -> None:
+    """Print the rules with the overrides folded in, ready to commit. Comments of the file are not kept."""
+    text = client.text("/v1/export")
+    if output == "yaml":
+        click.echo(text, nl=False)
+        return
+    import yaml
+
+    show(yaml.safe_load(text), output, list)
+
+
+def drawn(found: dict[str, Json]) -> Iterator[RenderableType]:
+    """The status as people read it."""
+    for fault in strings(found["faults"]):
+        yield styled(f"rules: {fault} (the last good rules are in force)", "red")
+    for lost in strings(found["state_lost"]):
+        yield styled(f"state lost at the start: {lost}", "yellow")
+    if found["state_fault"]:
+        yield styled(str(found["state_fault"]), "red")
+    columns = ("service", "strategy", "share", "version", "targets", "remarks")
+    rows = [row for service in sequence(found["services"]) for row in _rows(service)]
+    yield table(f"revision {found['revision']}", columns, rows)
+    workers = sequence(found["workers"])
+    behind = [worker for worker in workers if worker["revision"] != found["revision"]]
+    late = f", {len(behind)} not at this revision yet" if behind else ""
+    yield f"{len(workers)} workers{late}"
+
+
+def _rows(service: dict[str, Json]) -> Iterator[list[RenderableType]]:
+    """One row per scope and version; the versions that get nothing come last."""
+    versions = {str(version["version"]): version for version in sequence(service["versions"])}
+    overrides = [override for override in sequence(service["overrides"]) if override["origin"] != "waiting"]
+    remarks = [_remark(override) for override in overrides]
+    if service["hold"]:
+        remarks.insert(0, "on hold")
+    idle = set(versions)
+    for strategy in sequence(service["strategies"]):
+        shares = mapping(strategy["percent"])
+        idle -= shares.keys()
+        notes = [f"waiting for {strategy['waiting_for']}"] if strategy["waiting_for"] else []
+        is_first = strategy["scope"] == service["name"]
+        notes += remarks if is_first else []
+        for index, (name, percent) in enumerate(shares.items()):
+            scope, kind = (str(strategy["scope"]), str(strategy["strategy"])) if not index else ("", "")
+            yield [
+                scope,
+                kind,
+                f"{number(percent):g} %",
+                name,
+                _targets(versions.get(name)),
+                styled("\n".join(notes), "yellow"),
+            ]
+            notes = []
+    for name in sorted(idle):
+        yield [str(service["name"]), "", "", name, _targets(versions[name]), ""]
+
+
+def _targets(version: dict[str, Json] | None) -> str:
+    targets = sequence(version["targets"]) if version else []
+    words = [str(target["health"]) if not target["drained"] else "drained" for target in targets]
+    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+
+
+def _remark(override: dict[str, Json]) -> str:
+    field = str(override["field"])
+    if field.startswith("drained:"):
+        return f"{field.removeprefix('drained:')} {'drained' if override['value'] else 'put back'}"
+    return f"{override['scope']} {field} by {override['origin']}"
+
+
+def _entry(entry: dict[str, Json]) -> list[str]:
+    when = datetime.fromtimestamp(number(entry["when"])).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    undone = f" (taken back by {entry['undone_by']})" if entry["undone_by"] else ""
+    return [str(entry["revision"]), when, str(entry["who"]), f"{entry['what']}{undone}", str(entry["why"])]
+
+
+def _watch(client: Client, interval: float) -> None:
+    from rich.console import Group
+    from rich.live import Live
+
+    with Live(console=console(), auto_refresh=False, screen=False) as live:
+        while True:
+            live.update(Group(*drawn(client.get("/v1/status"))), refresh=True)
+            time.sleep(interval)
+
+
+def _follow(client: Client, interval: float, output: str) -> None:
+    """One document for each state that differs from the one before."""
+    shown: dict[str, Json] = {}
+    while True:
+        found = client.get("/v1/status")
+        if found != shown:
+            show(found, output, list)
+            shown = found
+        time.sleep(interval)

@@ -1,0 +1,61 @@
+"""`shunt run` only reads its options; the proxy itself is started by `proxy.app`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command(epilog="Example: shunt run --rules rules.yaml --listen 127.0.0.1:8080")
+@click.option("--rules", help="The rules: a file, or a directory of *.yaml files.")
+@click.option("--config", "config_", help="The static settings, shunt.yaml.")
+@click.option("--listen", multiple=True, help="host:port, [v6]:port or unix:/path; may be repeated.")
+@click.option("--flags", help="A directory of feature flags.")
+@click.option("--workers", help="How many worker processes, or auto.")
+@click.option("--admin", help="Where the admin API listens.")
+@click.option("--telemetry", help="Where metrics and probes listen.")
+@click.option("--state", help="The file that keeps overrides and the ledger.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--access-log", type=click.Choice(["off", "json", "common"]))
+def run(
+    rules: str | None,
+    config_: str | None,
+    listen: tuple[str, ...],
+    flags: str | None,
+    workers: str | None,
+    admin: str | None,
+    telemetry: str | None,
+    state: str | None,
+    log_level: str | None,
+    access_log: str | None,
+) -> None:
+    """Start the proxy. Every setting can also come from shunt.yaml or from SHUNT_… in the environment."""
+    from proxy import app, config
+
+    said: dict[str, str | tuple[str, ...] | None] = {
+        "rules": rules,
+        "listen": listen or None,
+        "flags": flags,
+        "workers": workers,
+        "admin": admin,
+        "telemetry": telemetry,
+        "state": state,
+        "log.level": log_level,
+        "log.access": access_log,
+    }
+    try:
+        settings = config.load_settings(config_, os.environ, said)
+    except config.Faults as faults:
+        click.echo(str(faults), err=True)
+        sys.exit(2)
+    sys.exit(app.run(settings))
+
+
+@click.command(epilog="Example: shunt demo")
+def demo() -> None:
+    """Start demo backends, the proxy in front, and a live view of who gets what."""
+    from proxy import demo as shown
+
+    sys.exit(shown.main())
