@@ -61,16 +61,17 @@ class Sample(NamedTuple):
     p50_ms: float
     p99_ms: float
     errors: int
-    received_bytes: int
+    answer_bytes: float
+    """Received bytes per request, heads included."""
 
     @classmethod
     def middle(cls, samples: Sequence[Sample]) -> Sample:
         """The median of each figure; errors add up."""
         if not samples:
-            return cls(math.nan, math.nan, math.nan, math.nan, 0, 0)
-        cpu_us, per_second, p50_ms, p99_ms, errors, received = zip(*samples, strict=True)
+            return cls(math.nan, math.nan, math.nan, math.nan, 0, math.nan)
+        cpu_us, per_second, p50_ms, p99_ms, errors, answer_bytes = zip(*samples, strict=True)
         return cls(
-            median(cpu_us), median(per_second), median(p50_ms), median(p99_ms), sum(errors), int(median(received))
+            median(cpu_us), median(per_second), median(p50_ms), median(p99_ms), sum(errors), median(answer_bytes)
         )
 
 
@@ -84,7 +85,12 @@ def loaded(stage: Stage, running: Running, entries: Path, options: Options) -> S
     if not load.requests:
         raise Failed(f"{running.name} answered nothing: {running.child.last_words()}")
     return Sample(
-        spent / load.requests * 1e6, load.per_second, load.p50_ms, load.p99_ms, load.errors, load.received_bytes
+        spent / load.requests * 1e6,
+        load.per_second,
+        load.p50_ms,
+        load.p99_ms,
+        load.errors,
+        load.received_bytes / load.requests,
     )
 
 

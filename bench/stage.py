@@ -52,7 +52,7 @@ class Stage:
         program = peer.find()
         if program is None:
             raise Failed(f"{peer.name} is not installed: get {peer.get}")
-        folder = Path(tempfile.mkdtemp(prefix=f"{peer.name.replace('/', '-')}-", dir=self.folder))
+        folder = Path(tempfile.mkdtemp(prefix=f"{peer.name.replace(' ', '-')}-", dir=self.folder))
         place = Place(folder, free_port(), self.stable, self.candidate)
         command = [*(part.replace("@FOLDER@", str(folder)) for part in wrapper), *peer.command(program, place)]
         child = Child.start("output", command, folder, cores=self.cores.proxy, environ=peer.environ)
