@@ -86,8 +86,9 @@ class Supervisor:
             for message in child.lifeline.hear():
                 self._on_message(child, message)
         except EOFError:
+            # It is about to end, with an exit code that counts; only one that stays behind is helped along.
             self._poll.unregister(child.lifeline)
-            child.kill()
+            self._after(_STOP_SECONDS, child.kill)
 
     def _patience_ms(self) -> float | None:
         if not self._agenda:

@@ -163,8 +163,7 @@ class Worker:
 
     async def _take_in_from(self, line: BrainLine) -> None:
         until = time.monotonic() + _STEP_SECONDS
-        while line is self._line:
-            frame = await line.next_frame()
+        while (frame := await line.next_frame()) is not None:
             await self._on_word(line, decode(frame))
             if time.monotonic() > until:
                 await asyncio.sleep(0)

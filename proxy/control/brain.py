@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from proxy import __version__
-from proxy.config import Faults, load
+from proxy.config import Faults, Source, load
+from proxy.config import rules as read_rules
 from proxy.control.addresses import text_of
 from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
 from proxy.control.admin.operations import Desk
@@ -92,8 +93,10 @@ class Brain:
         try:
             await self._serve(self._telemetry().app(), self._handover.telemetry)
             admin = self._admin()
-            rules = await self._first_rules()
+            rules, faults = await self._first_rules()
             await self._control.start(rules, self._settings.rules, seen_revision=await self._seen_revision())
+            if faults:
+                self._control.refuse(faults)
             self._remember(rules)
             await self._serve(admin.app(), self._handover.admin)
             async with asyncio.timeout(START_SECONDS):
@@ -113,18 +116,17 @@ class Brain:
         sys.stderr.flush()
         return 2
 
-    async def _first_rules(self) -> Rules:
-        """The rules of the file; for a brain that came back to a broken one, the last good rules."""
+    async def _first_rules(self) -> tuple[Rules, Sequence[str]]:
+        """The rules of the file; for a brain that came back to a broken one, the last good rules and its faults."""
         try:
-            return await asyncio.to_thread(load, self._settings.rules)
+            return await asyncio.to_thread(load, self._settings.rules), ()
         except Faults as faults:
             kept = self._handover.rules.read()
             if self._handover.is_first or not kept:
                 raise
-            self._control.refuse(_lines(faults))
             rules = pickle.loads(kept)
             assert isinstance(rules, Rules)
-            return rules
+            return rules, _lines(faults)
 
     async def _seen_revision(self) -> int:
         """The highest revision that a living worker has: counting goes on from there, never back."""
@@ -138,7 +140,7 @@ class Brain:
 
     def _admin(self) -> Admin:
         token = find_token(self._settings.admin_token_file, os.environ.get(TOKEN_ENVIRONMENT, ""))
-        desk = Desk(control=self._control, check=lambda text, name: (), snapshot=self._totals.snapshot)
+        desk = Desk(control=self._control, check=_check, snapshot=self._totals.snapshot)
         return Admin(desk, text_of(self._handover.admin), token)
 
     def _telemetry(self) -> Telemetry:
@@ -261,6 +263,15 @@ class _Scrape:
 
     def collect(self) -> Iterator[Metric]:
         return self._brain.metrics()
+
+
+def _check(text: str, name: str) -> Sequence[str]:
+    """The faults of a rules text that somebody thinks of using."""
+    try:
+        read_rules([Source(name, text.encode())])
+    except Faults as faults:
+        return _lines(faults)
+    return ()
 
 
 def _lines(faults: Exception) -> Sequence[str]:

@@ -19,7 +19,7 @@ class BrainLine(asyncio.Protocol):
     def __init__(self, ended: Callable[[BrainLine], None]) -> None:
         self._ended = ended
         self._frames = Frames()
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
 
@@ -36,19 +36,15 @@ class BrainLine(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        self._waiting.put_nowait(None)
         self._ended(self)
 
-    async def next_frame(self) -> bytes:
-        """The next frame, once there is one."""
+    async def next_frame(self) -> bytes | None:
+        """The next frame, once there is one; None at the end of the line."""
         if self._is_paused and self._waiting.qsize() < _MOST_WAITING // 2 and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
         return await self._waiting.get()
-
-    @property
-    def has_frames(self) -> bool:
-        """Whether a frame waits."""
-        return not self._waiting.empty()
 
     def send(self, message: object) -> bool:
         """Say something; False when nobody reads it."""
