@@ -44,16 +44,13 @@ def explain(
 @click.argument("files", nargs=-1, required=True)
 @with_output
 def check(files: tuple[str, ...], output: str) -> None:
-    """Check rules FILES (or directories of them); every fault has file, line, path and cure. Exit code 2 if any."""
+    """Check FILES: rules, settings, or directories of rules. Names every fault with its cure; exit code 2 if any."""
     from proxy import config
 
     checked: list[Json] = []
     for file in files:
-        try:
-            config.load(file)
-            checked.append({"file": file, "valid": True, "faults": []})
-        except config.Faults as faults:
-            checked.append({"file": file, "valid": False, "faults": [str(fault) for fault in faults.faults]})
+        faults: list[Json] = [*config.check([file])]
+        checked.append({"file": file, "valid": not faults, "faults": faults})
     show(
         checked,
         output,
@@ -70,7 +67,7 @@ def schema(which: str, output: str) -> None:
     """Print the JSON Schema of WHICH file, for editors that complete and check."""
     from proxy import config
 
-    written = config.rules_schema() if which == "rules" else config.settings_schema()
+    written = config.schema("rules" if which == "rules" else "settings")
     click.echo(json.dumps(written, indent=2) if output == "json" else as_yaml(written).rstrip())
 
 

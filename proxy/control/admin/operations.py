@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import JsonValue, TypeAdapter
 
+from proxy import config
 from proxy import explain as explaining
 from proxy.control import verbs
 from proxy.control.admin import inputs, views
@@ -26,12 +27,21 @@ B = TypeVar("B", bound=inputs.Input)
 A = TypeVar("A")
 
 
+def faults_of(text: str, name: str) -> tuple[str, ...]:
+    """Every fault of a rules text, each in one line."""
+    try:
+        config.rules([config.Source(name, text.encode())])
+    except config.Faults as broken:
+        return tuple(map(str, broken.faults))
+    return ()
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """All that the operations work on."""
 
     control: Control
-    check: Callable[[str, str], Sequence[str]]
+    check: Callable[[str, str], Sequence[str]] = faults_of
     """The faults of a rules text, given with its name; none when it is good."""
     snapshot: Callable[[], Snapshot] = Totals().snapshot
     health: views.TargetHealth = lambda service, version, target: "unknown"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass
 
 from proxy.observe import stats
 from proxy.observe.stats import Row
 from proxy.observe.totals import Snapshot
+
+Name = tuple[str, str]
+"""Service and version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +39,16 @@ class Traffic:
 
 def traffic(revision: int, totals: Snapshot) -> Traffic:
     """The totals by service and version."""
-    rows: dict[tuple[str, str], Row] = {name: [0.0] * stats.WIDTH for name in totals.versions}
+    names = sorted({*totals.versions, *((service, drawn) for service, _, drawn, _ in totals.requests)})
+    statuses: dict[Name, Row] = {name: [0.0] * stats.STATUSES for name in names}
     for (service, _, drawn, _), row in totals.requests.items():
-        known = rows.setdefault((service, drawn), [0.0] * stats.WIDTH)
-        known[: stats.STATUSES] = [old + new for old, new in zip(known, row[: stats.STATUSES], strict=False)]
+        statuses[service, drawn] = stats.add_rows(statuses[service, drawn], row)
+    durations: dict[Name, Row] = {name: [0.0] * (len(stats.BOUNDS) + 2) for name in names}
+    start = stats.DURATION - stats.BYTES_IN
     for (service, _, drawn), row in totals.routes.items():
-        known = rows.setdefault((service, drawn), [0.0] * stats.WIDTH)
-        tail = known[stats.RETRIES :]
-        known[stats.RETRIES :] = [old + new for old, new in zip(tail, row, strict=False)] + tail[len(row) :]
-    in_flight: dict[tuple[str, str], int] = defaultdict(int)
+        histogram = row[start : start + len(stats.BOUNDS) + 2]
+        durations[service, drawn] = stats.add_rows(durations.get((service, drawn), [0.0] * len(histogram)), histogram)
+    in_flight: Counter[Name] = Counter()
     for (service, version, _), requests in totals.in_flight.items():
         in_flight[service, version] += requests
     return Traffic(
@@ -52,17 +56,17 @@ def traffic(revision: int, totals: Snapshot) -> Traffic:
         bounds_seconds=stats.BOUNDS,
         connections=totals.connections,
         held=dict(totals.held),
-        versions=tuple(_version(name, row, in_flight[name]) for name, row in sorted(rows.items())),
+        versions=tuple(_version(name, statuses[name], durations[name], in_flight[name]) for name in names),
     )
 
 
-def _version(name: tuple[str, str], row: Row, in_flight: int) -> VersionTraffic:
+def _version(name: Name, statuses: Row, duration: Row, in_flight: int) -> VersionTraffic:
     return VersionTraffic(
         service=name[0],
         version=name[1],
-        requests=int(sum(row[: stats.STATUSES])),
-        errors=int(row[5]),
+        requests=int(sum(statuses)),
+        errors=int(statuses[5]),
         in_flight=in_flight,
-        seconds_sum=row[stats.DURATION_SUM],
-        buckets=tuple(int(count) for count in row[stats.DURATION : stats.UPSTREAM_SUM]),
+        seconds_sum=duration[0],
+        buckets=tuple(int(count) for count in duration[1:]),
     )
