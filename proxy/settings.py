@@ -86,7 +86,7 @@ class Settings:
     """The file that keeps overrides and ledger; "" keeps them in memory."""
     flags: str = ""
     """The directory of feature flags, or one ConfigMap manifest or flagd document; "" for none."""
-    flag_bucketing: Literal["v2", "v3"] = "v3"
+    flags_bucketing: Literal["v2", "v3"] = "v3"
     """How percentages pick people: `v3` as flagd's cores from 2.x on, `v2` as those before and the flagd daemon."""
     ofrep: str = "127.0.0.1:9903"
     """Where applications ask for flags over OFREP; "" for nowhere."""

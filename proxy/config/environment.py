@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from proxy.config.faults import Fault
+from proxy.config.flags import ENVIRONMENT_PREFIX as FLAG_PREFIX
 from proxy.config.shape import Shape, shape
 from proxy.config.tree import Branch, Items, Node, Place, Report
 from proxy.settings import Settings
@@ -61,7 +62,7 @@ def _leaves(of: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
 
 def _misspelt(name: str, known: list[str]) -> Fault | None:
     """The fault of a variable that looks like a setting; others belong to somebody else."""
-    if _OF_KUBERNETES.fullmatch(name):
+    if _OF_KUBERNETES.fullmatch(name) or name.startswith(FLAG_PREFIX):
         return None
     close = get_close_matches(name, known, n=1, cutoff=0.8)
     sections = {"_".join(each.split("_")[:2]) + "_" for each in known if each.count("_") > 1}

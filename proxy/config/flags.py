@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from proxy.config.faults import Fault, Faults, dotted
-from proxy.config.typed import line_of, typed
+from proxy.config.typed import Malformed, line_of, typed
 from proxy.flags.bucketing import Version
 from proxy.flags.fault import BrokenFlags, FlagFault
 from proxy.flags.flagset import Document, FlagSet, Plain, Sources, compiled
@@ -123,14 +123,14 @@ class _Reader:
         try:
             tree = parse(text)
         except ValueError as fault:
-            self._fault(source, str(fault))
+            self._fault(source, str(fault), fault.line if isinstance(fault, Malformed) else 0)
             return None
         if tree is None:
             self._fault(source, "is empty")
         return tree
 
-    def _fault(self, source: str, wrong: str) -> None:
-        self.faults.append(Fault(source, 0, "", wrong))
+    def _fault(self, source: str, wrong: str, line: int = 0) -> None:
+        self.faults.append(Fault(source, line, "", wrong))
 
 
 def _files(where: str) -> Iterator[tuple[Path, str]]:

@@ -16,17 +16,24 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
 
 
+class Malformed(ValueError):
+    """A text that is no YAML; `line` counts from 1, 0 if it is not known."""
+
+    def __init__(self, wrong: str, line: int = 0) -> None:
+        super().__init__(wrong)
+        self.line = line
+
+
 def typed(text: str) -> object:
-    """Dicts, lists, texts, numbers, booleans and None by YAML 1.2's core schema; ValueError says where it is broken."""
+    """Dicts, lists, texts, numbers, booleans and None by YAML 1.2's core schema; Malformed says where it is broken."""
     try:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
         return None if node is None else _Builder().build(node)
     except yaml.MarkedYAMLError as broken:
         mark = broken.problem_mark or broken.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ValueError(f"is not YAML: {where}{broken.problem or broken.context}") from broken
+        raise Malformed(f"is not YAML: {broken.problem or broken.context}", mark.line + 1 if mark else 0) from broken
     except (yaml.YAMLError, RecursionError) as broken:
-        raise ValueError(f"is not YAML: {broken}") from broken
+        raise Malformed(f"is not YAML: {broken}") from broken
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
@@ -58,7 +65,7 @@ class _Builder:
     def build(self, node: yaml.Node) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES or id(node) in self.open:
-            raise ValueError("is not a tree: its aliases grow without bound")
+            raise Malformed("is not a tree: its aliases grow without bound", node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return node.value if node.style else _scalar(node.value)
         self.open.add(id(node))
@@ -74,9 +81,9 @@ class _Builder:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise ValueError(f"line {line}: a key must be a text")
+                raise Malformed("a key must be a text", line)
             if key.value in built:
-                raise ValueError(f"line {line}: {key.value!r} is there twice")
+                raise Malformed(f"the key {key.value!r} is there twice", line)
             built[key.value] = self.build(value)
         return built
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -115,13 +116,11 @@ class Ofrep:
         except Refused as refused:
             return _answer(400, {"errorCode": refused.code, "errorDetails": refused.details})
         flags = self._history().at(request.headers.get(REVISION))
-        body = json.dumps(bulk(flags, context)).encode()
-        # The whole body: flags that changed for somebody else give no new tag, another context does.
-        tag = f'"{sha256(body).hexdigest()}"'
-        headers = {"etag": tag, REVISION: flags.revision}
-        if is_known(tag, request.headers.getall("if-none-match", [])):
+        told = told_in_bulk(flags, context)
+        headers = {"etag": told.tag, REVISION: flags.revision}
+        if is_known(told.tag, request.headers.getall("if-none-match", [])):
             return web.Response(status=304, headers=headers)
-        return web.Response(body=body, content_type="application/json", headers=headers)
+        return web.Response(body=told.body, content_type="application/json", headers=headers)
 
 
 # --- what is asked ------------------------------------------------------------------------
@@ -139,7 +138,7 @@ def context_of(body: bytes, timestamp: int) -> Context:
     try:
         tree = json_value(body.decode()) if body.strip() else {}
     except ValueError as fault:
-        raise Refused("PARSE_ERROR", f"the body is not JSON: {fault}") from fault
+        raise Refused("PARSE_ERROR", f"the body {fault}") from fault
     if not isinstance(tree, dict):
         raise Refused("PARSE_ERROR", "the body is not a JSON object")
     attributes = tree.get("context")
@@ -168,10 +167,23 @@ def _credential(headers: Mapping[str, str]) -> str:
 # --- what is answered ---------------------------------------------------------------------
 
 
-def bulk(flags: FlagSet, context: Context) -> dict[str, object]:
-    """Every flag for this context, by name."""
+class Told(NamedTuple):
+    """A body and its entity tag."""
+
+    body: bytes
+    tag: str
+
+
+def told_in_bulk(flags: FlagSet, context: Context) -> Told:
+    """Every flag for this context, by name.
+
+    The tag covers the whole body: what changed only for others gives no new one, another answer always does.
+    """
     told: dict[str, object] = {"flags": [evaluated(key, assign(flags, key, context)) for key in sorted(flags.flags)]}
-    return {**told, "metadata": dict(flags.metadata)} if flags.metadata else told
+    if flags.metadata:
+        told["metadata"] = dict(flags.metadata)
+    body = json.dumps(told).encode()
+    return Told(body, f'"{sha256(body).hexdigest()}"')
 
 
 def evaluated(key: str, decision: Decision) -> dict[str, object]:

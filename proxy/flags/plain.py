@@ -62,9 +62,7 @@ def json_value(text: str) -> object:
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
     except json.JSONDecodeError as fault:
-        raise ValueError(
-            f"begins like JSON but is broken at line {fault.lineno}, column {fault.colno}: {fault.msg}"
-        ) from None
+        raise ValueError(f"is not JSON: line {fault.lineno}, column {fault.colno}: {fault.msg}") from None
 
 
 def _finite(digits: str) -> float:
