@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,10 @@ KUBERNETES_DATA = "..data"
 """The link in a mounted ConfigMap that is swapped for a new one when the content changes."""
 
 MAX_BYTES = 64 << 20
+
+
+Listing = Callable[[Path], list[tuple[str, Path]]]
+"""Which files a path stands for, each with the name that its user knows."""
 
 
 class Source(NamedTuple):
@@ -39,11 +44,11 @@ def is_rules_name(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) and not name.startswith(".")
 
 
-def read(path: Path) -> tuple[Source, ...]:
-    """Every file that `path` stands for; Faults if one cannot be read."""
+def read(path: Path, listing: Listing = listed) -> tuple[Source, ...]:
+    """Every file that `path` stands for; Faults if one cannot be read or there is none."""
     for _ in range(_SWAPS):
         try:
-            return _read(path)
+            return _read(path, listing)
         except FileNotFoundError as gone:
             missing = gone
         except OSError as error:
@@ -51,9 +56,9 @@ def read(path: Path) -> tuple[Source, ...]:
     raise Faults([Fault(str(missing.filename or path), 0, "", "is not there")]) from missing
 
 
-def _read(path: Path) -> tuple[Source, ...]:
-    found = tuple(Source(name, _content(file)) for name, file in listed(path))
-    if not found:
+def _read(path: Path, listing: Listing) -> tuple[Source, ...]:
+    found = tuple(Source(name, _content(file)) for name, file in listing(path))
+    if not found and listing is listed:
         raise Faults([Fault(str(path), 0, "", "has no *.yaml file", "put one there, or name another directory")])
     return found
 

@@ -70,7 +70,7 @@ def _syntax(file: str, error: yaml.YAMLError) -> Fault:
 
 def _parser(text: str) -> Callable[[], yaml.Event]:
     """The next event, by libyaml where PyYAML was built with it, which is forty times faster."""
-    loader = getattr(yaml, "CParser", None) or yaml.SafeLoader
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     get_event: Callable[[], yaml.Event] = loader(text).get_event
     return get_event
 

@@ -16,7 +16,7 @@ from proxy.config.files import Source
 from proxy.config.inheritance import merged
 from proxy.config.longhand import written_out
 from proxy.config.shape import shape
-from proxy.config.tree import Branch, Items, Node, Report
+from proxy.config.tree import Branch, Items, Node, Report, branch, items
 from proxy.config.values import validated
 from proxy.rules import Route, Rules, Service
 
@@ -41,6 +41,7 @@ def rules(sources: Iterable[Source]) -> Rules:
     report = Report(root)
     services = _services(root, report)
     faults += report.faults
+    _take_apart(root)
     if faults:
         raise Faults(sorted(faults, key=lambda fault: (fault.file, fault.line)))
     return Rules(services=services)
@@ -88,8 +89,7 @@ def _join(file: str, node: Node, line: int, services: Branch, faults: list[Fault
 
 
 def _services(root: Branch, report: Report) -> dict[str, Service]:
-    services = root[SERVICES]
-    assert isinstance(services, Branch)
+    services = branch(root, SERVICES)
     wanted = shape(Service)
     for name, service in services.items():
         if isinstance(service, Branch) and service.pop("name", None) is not None:
@@ -122,6 +122,15 @@ def _routes(nodes: Items, path: Path, report: Report) -> tuple[Route, ...]:
         valid = validated(_ROUTES, batch, path, report, first=start)
         found += valid if valid is not None else ()
     return tuple(found)
+
+
+def _take_apart(root: Branch) -> None:
+    """Free the tree branch by branch: freed at one go it would hold the interpreter for too long."""
+    services = branch(root, SERVICES)
+    for service in services.values():
+        routes = items(service, "routes")
+        while routes:
+            routes.pop()
 
 
 def check(paths: Sequence[str | FilePath]) -> list[str]:
