@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from proxy.dataplane.roles import Exchanging
 from proxy.http1.body import UNTIL_CLOSE, BadBody, body_of, chunk, last_chunk
-
-if TYPE_CHECKING:
-    from proxy.dataplane.exchange import Exchange
-    from proxy.http1.response import ResponseHead
+from proxy.http1.forwarding import response_head
+from proxy.http1.response import ResponseHead
 
 
 class Download:
@@ -16,17 +13,17 @@ class Download:
 
     __slots__ = ("_body", "_exchange", "_head", "_is_chunked", "_response", "ends_with_connection")
 
-    def __init__(self, exchange: Exchange, response: ResponseHead, *, keeps_client: bool) -> None:
+    def __init__(self, exchange: Exchanging, response: ResponseHead, trailer_bytes: int, *, keeps_client: bool) -> None:
         self._exchange = exchange
         self._response = response
-        self._body = body_of(response.length, exchange.plane.limits.trailer_bytes) if response.length else None
+        self._body = body_of(response.length, trailer_bytes) if response.length else None
         self.ends_with_connection = response.length == UNTIL_CLOSE
         # RFC 9112 §7: no chunks to an HTTP/1.0 client; its body ends with the connection.
         self._is_chunked = response.length < 0 and not exchange.request.is_http10
         if response.length < 0 and not self._is_chunked:
             keeps_client = False
             exchange.closes_client()
-        self._head = exchange.client.response_head(exchange, response, keeps=keeps_client, chunked=self._is_chunked)
+        self._head = _head(exchange, response, keeps_client=keeps_client, chunked=self._is_chunked)
 
     @property
     def is_delimited(self) -> bool:
@@ -81,3 +78,26 @@ class Download:
     def _write(self, wire: bytes, payload_bytes: int) -> None:
         self._exchange.outcome.bytes_out += payload_bytes
         self._exchange.client.write(wire)
+
+
+def _head(exchange: Exchanging, response: ResponseHead, *, keeps_client: bool, chunked: bool) -> bytes:
+    """The head for the client, with what the connection and the plan add."""
+    plan, fleet = exchange.plan, exchange.fleet
+    assert plan is not None
+    assert fleet is not None
+    extra = b""
+    if plan.lane.expose_version:
+        extra = b"x-shunt-version: " + fleet.version.encode() + b"\r\n"
+    if plan.minted is not None:
+        secure = b"; Secure" if exchange.request.secure else b""
+        extra += b"Set-Cookie: shunt_id=%b; Path=/; HttpOnly; SameSite=Lax%b\r\n" % (plan.minted, secure)
+    if chunked:
+        extra += b"Transfer-Encoding: chunked\r\n"
+    if not keeps_client:
+        extra += b"Connection: close\r\n"
+    elif exchange.request.is_http10:
+        extra += b"Connection: keep-alive\r\n"
+    head = response_head(response, extra)
+    if plan.lane.response_edits or fleet.response_edits:
+        head = fleet.response_edits.apply(plan.lane.response_edits.apply(head[:-2])) + b"\r\n"
+    return head

@@ -6,15 +6,17 @@ Coroutines run only where waiting starts (connecting, backing off); all else is 
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from math import inf
-from typing import TYPE_CHECKING
 
-from proxy.dataplane.deadlines import Deadlined
 from proxy.dataplane.download import Download
-from proxy.dataplane.replies import redirect_reply
+from proxy.dataplane.replies import error_reply, redirect_reply
+from proxy.dataplane.resources import Resources
 from proxy.dataplane.retry import IDEMPOTENT, backoff_seconds
+from proxy.dataplane.roles import Client, Copying, Held
 from proxy.dataplane.tunnel import Tunnel
 from proxy.dataplane.upload import Upload
+from proxy.dataplane.upstream import Pool, TargetConnection
 from proxy.errors import (
     BadAnswer,
     ConnectFailed,
@@ -26,27 +28,18 @@ from proxy.errors import (
     ResponseTimeout,
     ShuntError,
 )
-from proxy.http1.forwarding import is_forwarded_upgrade
+from proxy.http1.forwarding import is_forwarded_upgrade, response_head
+from proxy.http1.request import RequestHead
 from proxy.http1.response import ResponseHead, parse_response
-from proxy.plan import Outcome
-
-if TYPE_CHECKING:
-    from asyncio import TimerHandle
-
-    from proxy.dataplane.listener import ClientConnection
-    from proxy.dataplane.mirror import MirroredRequest
-    from proxy.dataplane.plane import DataPlane
-    from proxy.dataplane.upstream import Pool, TargetConnection
-    from proxy.http1.request import RequestHead
-    from proxy.plan import Plan
-    from proxy.targets import Fleet, Target
+from proxy.plan import Outcome, Plan
+from proxy.targets import Fleet, Target
 
 _FAILED_STATUSES = frozenset((502, 503, 504))
 _FRESH_SECONDS = 1.0
 """RULES "Retries": what must not be sent twice uses a connection that was idle for less than this."""
 
 
-class Exchange(Deadlined):
+class Exchange(Held):
     """Carries one plan out; the user of at most one connection to a target at a time."""
 
     __slots__ = (
@@ -62,22 +55,20 @@ class Exchange(Deadlined):
         "connection",
         "copies",
         "download",
-        "fleet",
         "outcome",
         "plan",
-        "plane",
         "pool",
         "request",
+        "resources",
         "started",
-        "target",
         "tried",
         "tries",
         "upload",
     )
 
-    def __init__(self, plane: DataPlane, client: ClientConnection, request: RequestHead, started: float) -> None:
+    def __init__(self, resources: Resources, client: Client, request: RequestHead, started: float) -> None:
         super().__init__()
-        self.plane = plane
+        self.resources = resources
         self.client = client
         self.request = request
         self.started = started
@@ -95,7 +86,7 @@ class Exchange(Deadlined):
         self.target: Target | None = None
         self.tried: list[Target] = []
         self.tries = 0
-        self.copies: list[MirroredRequest] = []
+        self.copies: list[Copying] = []
         self._early = b""
         """The beginning of a response's head that is not complete yet."""
         self._try_at = self._first_try_at = 0.0
@@ -108,12 +99,12 @@ class Exchange(Deadlined):
 
     def begin(self) -> None:
         """Plan, claim and send, all in one step when a warm connection is there."""
-        plane = self.plane
-        plane.exchanges.add(self)
+        resources = self.resources
+        resources.exchanges.add(self)
         try:
-            now = plane.clock()
-            plan = self.plan = plane.plan(self.request, plane.dice, now)
-            hold = plane.holds.get(plan.lane.service) if plane.holds else None
+            now = resources.clock()
+            plan = self.plan = resources.plan(self.request, resources.dice, now)
+            hold = resources.holds.get(plan.lane.service) if resources.holds else None
             if hold is not None and not hold.is_over(now):
                 hold.queue(self, now)
                 return
@@ -128,23 +119,24 @@ class Exchange(Deadlined):
 
     def _begin_planned(self, plan: Plan, now: float) -> None:
         lane = plan.lane
-        plane = self.plane
+        resources = self.resources
         if lane.redirect is not None:
             self.outcome.status = lane.redirect.status
             self._keeps = self._keeps_client() and not self.request.length
             scheme = self.client.scheme.decode()
             self._answer(redirect_reply(self.request, lane.redirect, scheme, close=not self._keeps))
             return
-        if plane.is_overloaded():
+        if resources.is_overloaded():
             raise Overloaded("this proxy has too many requests in flight")
         if lane.timeouts.request:
             self._ends_at = self.started + lane.timeouts.request
         if self.request.length:
-            self.upload = Upload(self, lane.limits.max_body or plane.limits.body_bytes)
-        plane.budget(lane.service).count(now)
-        self.about = plane.outgoing.about(self.client.peer, self.client.scheme, self.request)
+            limits = resources.limits
+            self.upload = Upload(self, lane.limits.max_body or limits.body_bytes, limits.trailer_bytes)
+        resources.budget(lane.service).count(now)
+        self.about = resources.outgoing.about(self.client.peer, self.client.scheme, self.request)
         if plan.copies or plan.omitted:
-            self.copies = plane.mirror.begin(self.request, plan, self.about)
+            self.copies = resources.mirror.begin(self.request, plan, self.about)
         self._try(now)
 
     # --- trying -----------------------------------------------------------------------------
@@ -156,7 +148,7 @@ class Exchange(Deadlined):
         fleet = only or plan.fleet
         target = None
         if not self.tried or only is not None or not plan.stand_ins or set(fleet.targets) - set(self.tried):
-            target = fleet.claim(now, self.plane.dice, key=plan.choice.bucket, avoid=self.tried)
+            target = fleet.claim(now, self.resources.dice, key=plan.choice.bucket, avoid=self.tried)
         if target is None:
             fleet, target = self._stand_in(plan, fleet, now)
         self.fleet = fleet
@@ -165,7 +157,7 @@ class Exchange(Deadlined):
         self._try_at = now
         if self.tries == 1:
             self._first_try_at = now
-        pool = self.pool = self.plane.pool(target, fleet)
+        pool = self.pool = self.resources.pool(target, fleet)
         connection = pool.take(inf if self.request.method in IDEMPOTENT else _FRESH_SECONDS)
         if connection is not None:
             self._send(connection)
@@ -178,10 +170,10 @@ class Exchange(Deadlined):
             self.outcome.drawn_failure = "no_target"
         if fleet is plan.fleet:
             for other in plan.stand_ins:
-                target = other.claim(now, self.plane.dice, avoid=self.tried)
+                target = other.claim(now, self.resources.dice, avoid=self.tried)
                 if target is not None:
                     return other, target
-        target = fleet.claim_any(now, self.plane.dice, avoid=self.tried)
+        target = fleet.claim_any(now, self.resources.dice, avoid=self.tried)
         if target is None:
             raise NoTarget("no target of this version can answer")
         if self.tries == 0:
@@ -192,8 +184,8 @@ class Exchange(Deadlined):
         assert self.plan is not None
         self.deadline = inf
         if self._ends_at < inf:
-            self.plane.deadlines.arm(self, self._ends_at)
-        self.plane.spawn(self._connect_and_send(pool, self.tries))
+            self.resources.deadlines.arm(self, self._ends_at)
+        self.resources.spawn(self._connect_and_send(pool, self.tries))
 
     async def _connect_and_send(self, pool: Pool, attempt: int) -> None:
         assert self.plan is not None
@@ -218,7 +210,7 @@ class Exchange(Deadlined):
         self.connection = connection
         connection.user = self
         assert self.fleet is not None
-        head = self.plane.outgoing.head(self.request, self.plan, self.fleet, self.about)
+        head = self.resources.outgoing.head(self.request, self.plan, self.fleet, self.about)
         upload = self.upload
         if upload is None:
             connection.transport.write(head)
@@ -238,8 +230,8 @@ class Exchange(Deadlined):
         self._arm(min(seconds, per_try) if per_try and seconds else seconds or per_try)
 
     def _arm(self, seconds: float) -> None:
-        deadline = self.plane.clock() + seconds if seconds else inf
-        self.plane.deadlines.arm(self, min(deadline, self._ends_at))
+        deadline = self.resources.clock() + seconds if seconds else inf
+        self.resources.deadlines.arm(self, min(deadline, self._ends_at))
 
     # --- the client's side ------------------------------------------------------------------
 
@@ -261,7 +253,7 @@ class Exchange(Deadlined):
         """The client takes no more bytes for now: hold the target back."""
         if self.connection is not None and self.download is not None:
             self.connection.transport.pause_reading()
-            self._arm(self.plane.limits.write_timeout)
+            self._arm(self.resources.limits.write_timeout)
 
     def client_ready(self) -> None:
         """The client takes bytes again."""
@@ -294,8 +286,8 @@ class Exchange(Deadlined):
         if self._early:
             received = self._early + received
         end = received.find(b"\r\n\r\n") + 4
-        if end < 4 or end > self.plane.limits.response_head_bytes:
-            if len(received) > self.plane.limits.response_head_bytes:
+        if end < 4 or end > self.resources.limits.response_head_bytes:
+            if len(received) > self.resources.limits.response_head_bytes:
                 raise BadAnswer("the target's answer has too large a head")
             self._early = received
             return
@@ -317,7 +309,7 @@ class Exchange(Deadlined):
             self._upgrade(response, rest)
             return
         if not self.request.is_http10 and (response.status != 100 or self.request.expects_continue):
-            self.client.write(self.client.interim_head(response))
+            self.client.write(response_head(response, b""))
         if rest:
             self._read_head(rest)
 
@@ -340,13 +332,13 @@ class Exchange(Deadlined):
 
     def _note_first_byte(self) -> None:
         if self.tries == 1:
-            self.outcome.first_byte = self.plane.clock() - self._first_try_at
+            self.outcome.first_byte = self.resources.clock() - self._first_try_at
 
     def _pass_on(self, response: ResponseHead, rest: bytes) -> None:
         """Send the response's head to the client, and the body as it comes."""
         self.outcome.status = response.status
         self._keeps = self._keeps_client()
-        download = Download(self, response, keeps_client=self._keeps)
+        download = Download(self, response, self.resources.limits.trailer_bytes, keeps_client=self._keeps)
         if download.send_whole(rest):
             self.target_done(is_reusable=response.keep_alive)
             return
@@ -364,7 +356,7 @@ class Exchange(Deadlined):
         """Bytes of the body moved: the idle time starts again."""
         assert self.plan is not None
         idle = self.plan.lane.timeouts.idle
-        self.deadline = min(self.plane.clock() + idle if idle else inf, self._ends_at)
+        self.deadline = min(self.resources.clock() + idle if idle else inf, self._ends_at)
 
     def target_done(self, *, is_reusable: bool) -> None:
         """The response is complete: give the connection back, tell the outcome, let the next request in."""
@@ -422,8 +414,8 @@ class Exchange(Deadlined):
     def _target_failed(self) -> None:
         assert self.fleet is not None
         assert self.target is not None
-        if self.fleet.failed(self.target, self.plane.clock()):
-            self.plane.observer.eject(self.target)
+        if self.fleet.failed(self.target, self.resources.clock()):
+            self.resources.observer.eject(self.target)
 
     def _goes_on(self, cause: str, *, is_unsent: bool = False) -> bool:
         """Whether another try was started after this failure."""
@@ -439,17 +431,17 @@ class Exchange(Deadlined):
             return False
         if not (self._may_replay() or (is_unsent and (self.upload is None or self.upload.is_replayable))):
             return False
-        now = self.plane.clock()
-        if now >= self._ends_at or not self.plane.budget(plan.lane.service).spend(now, retries):
+        now = self.resources.clock()
+        if now >= self._ends_at or not self.resources.budget(plan.lane.service).spend(now, retries):
             return False
         self._leave_target()
-        return self._try_again(backoff_seconds(retries, self.tries, self.plane.dice.random()), None)
+        return self._try_again(backoff_seconds(retries, self.tries, self.resources.dice.random()), None)
 
     def _try_again(self, wait_seconds: float, only: Fleet | None) -> bool:
         """Start the next try now or after a back-off; False when there is no target for it."""
         if wait_seconds > 0:
             self.deadline = inf
-            self._backing_off = self.plane.loop.call_later(wait_seconds, self._after_backoff)
+            self._backing_off = self.resources.loop.call_later(wait_seconds, self._after_backoff)
             return True
         return self._tries_now(only)
 
@@ -460,7 +452,7 @@ class Exchange(Deadlined):
 
     def _tries_now(self, only: Fleet | None) -> bool:
         try:
-            self._try(self.plane.clock(), only)
+            self._try(self.resources.clock(), only)
         except NoTarget:
             return False
         return True
@@ -509,7 +501,8 @@ class Exchange(Deadlined):
         self._keeps = (
             self._keeps_client() and error.status != 400 and (self.upload is not None or not self.request.length)
         )
-        self._answer(self.client.error_reply(error, self.request, close=not self._keeps))
+        without_body = self.request.method == b"HEAD"
+        self._answer(error_reply(error, self.request.request_id, close=not self._keeps, without_body=without_body))
 
     def _answer(self, reply: bytes) -> None:
         self.client.write(reply)
@@ -541,15 +534,16 @@ class Exchange(Deadlined):
         self.connection = None
         self._note_first_byte()
         self.outcome.status = 101
-        tunnel = Tunnel(self.plane, self.client, connection, self.target, self.plan.lane.timeouts.tunnel_idle)
-        self.client.write(self.client.upgrade_head(response) + rest)
+        tunnel = Tunnel(self.resources, self.client, connection, self.target, self.plan.lane.timeouts.tunnel_idle)
+        agreed = b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n"
+        self.client.write(response_head(response, agreed) + rest)
         self._tell()
         tunnel.open()
 
     @property
     def is_over(self) -> bool:
         """Whether the outcome was told."""
-        return self not in self.plane.exchanges
+        return self not in self.resources.exchanges
 
     def _end(self, cause: str) -> None:
         if self.is_over:
@@ -566,13 +560,13 @@ class Exchange(Deadlined):
 
     def _tell(self) -> None:
         """Count out, and hand the outcome over: exactly once."""
-        plane = self.plane
-        plane.exchanges.discard(self)
-        plane.deadlines.forget(self)
+        resources = self.resources
+        resources.exchanges.discard(self)
+        resources.deadlines.forget(self)
         for copy in self.copies:
             copy.primary_ended()
         outcome = self.outcome
-        now = plane.clock()
+        now = resources.clock()
         if self.target is not None:
             outcome.target = self.target
             outcome.answered_by = self.target.version if outcome.status and not outcome.cause else ""
@@ -582,5 +576,12 @@ class Exchange(Deadlined):
         outcome.plan = self.plan
         outcome.tries = self.tries
         outcome.duration = now - self.started
-        self.client.fill(outcome, self.request)
-        plane.on_outcome(outcome)
+        request = self.request
+        outcome.method = request.method
+        outcome.path = request.path
+        outcome.client = request.client
+        outcome.request_id = request.request_id
+        outcome.trace_id = request.trace_id
+        if self.upload is not None:
+            outcome.bytes_in = self.upload.payload_bytes
+        resources.on_outcome(outcome)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
+from proxy.dataplane.deadlines import Deadlines
+from proxy.dataplane.roles import Held
 from proxy.errors import HeldTooLong
-
-if TYPE_CHECKING:
-    from proxy.dataplane.exchange import Exchange
-    from proxy.dataplane.plane import DataPlane
 
 MOST_WAITING = 10_000
 
@@ -17,13 +14,13 @@ MOST_WAITING = 10_000
 class Hold:
     """The queue of one held service: each request waits at most `max_seconds`, the hold ends at `until`."""
 
-    __slots__ = ("_max_seconds", "_plane", "_until", "_waiting")
+    __slots__ = ("_deadlines", "_max_seconds", "_until", "_waiting")
 
-    def __init__(self, plane: DataPlane, max_seconds: float, until: float) -> None:
-        self._plane = plane
+    def __init__(self, deadlines: Deadlines, max_seconds: float, until: float) -> None:
+        self._deadlines = deadlines
         self._max_seconds = max_seconds
         self._until = until
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[Held] = deque()
 
     def is_over(self, now: float) -> bool:
         """Whether the hold has ended by itself."""
@@ -34,12 +31,12 @@ class Hold:
         """Requests that wait now."""
         return sum(not exchange.is_over for exchange in self._waiting)
 
-    def queue(self, exchange: Exchange, now: float) -> None:
+    def queue(self, exchange: Held, now: float) -> None:
         """Let a request wait; raises HeldTooLong when too many do already."""
         if len(self._waiting) >= MOST_WAITING:
             raise HeldTooLong("the service is on hold and too many requests wait")
         self._waiting.append(exchange)
-        self._plane.deadlines.arm(exchange, now + self._max_seconds)
+        self._deadlines.arm(exchange, now + self._max_seconds)
 
     def release(self) -> None:
         """Let them go, in the order in which they came."""

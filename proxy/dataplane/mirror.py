@@ -6,21 +6,18 @@ Each eligible request comes to exactly one end: skipped, dropped, answered or fa
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
 
 from proxy.dataplane.deadlines import Deadlined
-from proxy.dataplane.upstream import Pool
+from proxy.dataplane.resources import Resources
+from proxy.dataplane.roles import Copying
+from proxy.dataplane.upstream import Pool, TargetConnection
 from proxy.errors import BadAnswer, ShuntError
 from proxy.http1.body import CHUNKED, UNTIL_CLOSE, BadBody, Body, body_of, chunk, last_chunk
+from proxy.http1.request import RequestHead
 from proxy.http1.response import parse_response
-
-if TYPE_CHECKING:
-    from proxy.dataplane.plane import DataPlane
-    from proxy.dataplane.upstream import TargetConnection
-    from proxy.http1.request import RequestHead
-    from proxy.observe.stats import Verdict
-    from proxy.plan import Copy, Plan
-    from proxy.targets import Target
+from proxy.observe.stats import Verdict
+from proxy.plan import Copy, Plan
+from proxy.targets import Target
 
 _MARK = b"x-shunt-shadow: 1\r\n"
 
@@ -38,22 +35,22 @@ class Spending:
 class Mirror:
     """The shadows' own pools and budgets, apart from everything that primaries use."""
 
-    __slots__ = ("_plane", "_pools", "_spending", "copies")
+    __slots__ = ("_pools", "_resources", "_spending", "copies")
 
-    def __init__(self, plane: DataPlane) -> None:
-        self._plane = plane
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
         self._pools: dict[Target, Pool] = {}
         self._spending: dict[tuple[str, str], Spending] = {}
         self.copies: set[MirroredRequest] = set()
 
-    def begin(self, request: RequestHead, plan: Plan, about: bytes) -> list[MirroredRequest]:
+    def begin(self, request: RequestHead, plan: Plan, about: bytes) -> list[Copying]:
         """The copies that this request starts; every one that it does not start is counted with its reason."""
-        tell = self._plane.observer.shadow
+        tell = self._resources.observer.shadow
         for omitted in plan.omitted:
             tell(
                 plan.lane.service, omitted.version, "skipped_method" if omitted.cause == "method" else "skipped_sampled"
             )
-        started = []
+        started: list[Copying] = []
         for copy in plan.copies:
             key = (plan.lane.service, copy.shadow.version)
             spending = self._spending.get(key)
@@ -63,7 +60,7 @@ class Mirror:
             if refusal is not None:
                 tell(*key, refusal)
             else:
-                started.append(MirroredRequest(self._plane, request, plan, copy, about, spending))
+                started.append(MirroredRequest(self, self._resources, request, plan, copy, about, spending))
         return started
 
     def _refusal(self, request: RequestHead, copy: Copy, spending: Spending) -> Verdict | None:
@@ -72,7 +69,7 @@ class Mirror:
             return "skipped_upgrade"
         if shadow.max_body and request.length > shadow.max_body:
             return "skipped_size"
-        if self._plane.sheds_shadows():
+        if self._resources.sheds_shadows():
             return "dropped_shed"
         if spending.in_flight >= shadow.max_in_flight:
             return "dropped_in_flight"
@@ -84,8 +81,8 @@ class Mirror:
         """The shadow's own connections to a target."""
         pool = self._pools.get(target)
         if pool is None:
-            plane = self._plane
-            pool = Pool(target, copy.fleet.pool, copy.fleet.limits, plane.deadlines, plane.clock)
+            resources = self._resources
+            pool = Pool(target, copy.fleet.pool, copy.fleet.limits, resources.deadlines, resources.clock)
             self._pools[target] = pool
         return pool
 
@@ -116,18 +113,27 @@ class MirroredRequest(Deadlined):
         "_held_bytes",
         "_is_complete",
         "_keeps",
+        "_mirror",
         "_plan",
-        "_plane",
         "_request",
+        "_resources",
         "_spending",
         "_was_reused",
     )
 
     def __init__(
-        self, plane: DataPlane, request: RequestHead, plan: Plan, copy: Copy, about: bytes, spending: Spending
+        self,
+        mirror: Mirror,
+        resources: Resources,
+        request: RequestHead,
+        plan: Plan,
+        copy: Copy,
+        about: bytes,
+        spending: Spending,
     ) -> None:
         super().__init__()
-        self._plane = plane
+        self._mirror = mirror
+        self._resources = resources
         self._request = request
         self._plan = plan
         self._copy = copy
@@ -143,7 +149,7 @@ class MirroredRequest(Deadlined):
         self._is_complete = False
         spending.in_flight += 1
         spending.held_bytes += self._held_bytes
-        plane.mirror.copies.add(self)
+        self._mirror.copies.add(self)
         if not request.length:
             self.complete(b"")
 
@@ -151,7 +157,7 @@ class MirroredRequest(Deadlined):
 
     def feed(self, payload: bytes) -> None:
         """A piece of the primary's body."""
-        if self not in self._plane.mirror.copies:
+        if self not in self._mirror.copies:
             return
         shadow = self._copy.shadow
         self._held_bytes += len(payload)
@@ -165,41 +171,41 @@ class MirroredRequest(Deadlined):
 
     def complete(self, trailers: bytes) -> None:
         """The whole request is here: send it, after the primary has had its turn."""
-        if self not in self._plane.mirror.copies or self._is_complete:
+        if self not in self._mirror.copies or self._is_complete:
             return
         self._is_complete = True
         if self._request.length == CHUNKED:
             payload = b"".join(self._body)
             self._body = [chunk(payload) if payload else b"", last_chunk(trailers)]
-        self._plane.loop.call_soon(self._ask)
+        self._resources.loop.call_soon(self._ask)
 
     def primary_ended(self) -> None:
         """The primary is over; a copy whose body never became whole is not sent."""
-        if not self._is_complete and self in self._plane.mirror.copies:
+        if not self._is_complete and self in self._mirror.copies:
             self.end("skipped_aborted")
 
     # --- asking -----------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        plane = self._plane
-        if self not in plane.mirror.copies:
+        resources = self._resources
+        if self not in self._mirror.copies:
             return
-        now = plane.clock()
+        now = resources.clock()
         timeout = self._copy.shadow.timeout
         if timeout:
-            plane.deadlines.arm(self, now + timeout)
+            resources.deadlines.arm(self, now + timeout)
         usable = [target for target in self._copy.fleet.targets if target.is_usable(now)]
         if not usable:
             self.end("failed_connect")
             return
-        target = usable[int(plane.dice.random() * len(usable))]
-        pool = plane.mirror.pool(target, self._copy)
+        target = usable[int(resources.dice.random() * len(usable))]
+        pool = self._mirror.pool(target, self._copy)
         connection = pool.take()
         if connection is not None:
             self._was_reused = True
             self._send(connection)
         else:
-            plane.spawn(self._connect_and_send(pool))
+            resources.spawn(self._connect_and_send(pool))
 
     async def _connect_and_send(self, pool: Pool) -> None:
         timeouts = self._plan.lane.timeouts
@@ -208,7 +214,7 @@ class MirroredRequest(Deadlined):
         except ShuntError:
             self.end("failed_connect")
             return
-        if self not in self._plane.mirror.copies or connection.transport.is_closing():
+        if self not in self._mirror.copies or connection.transport.is_closing():
             pool.give_back(connection)
             self.end("failed_connect")
         else:
@@ -218,7 +224,7 @@ class MirroredRequest(Deadlined):
     def _send(self, connection: TargetConnection) -> None:
         self._connection = connection
         connection.user = self
-        head = self._plane.outgoing.head(self._request, self._plan, self._copy.fleet, self._about, _MARK)
+        head = self._resources.outgoing.head(self._request, self._plan, self._copy.fleet, self._about, _MARK)
         host = self._copy.shadow.host
         if host != "preserve":
             address = connection.pool.target.address
@@ -250,7 +256,7 @@ class MirroredRequest(Deadlined):
         while True:
             end = received.find(b"\r\n\r\n") + 4
             if end < 4:
-                if len(received) > self._plane.limits.response_head_bytes:
+                if len(received) > self._resources.limits.response_head_bytes:
                     raise BadAnswer("the shadow's answer has too large a head")
                 self._early = received
                 return None
@@ -275,8 +281,8 @@ class MirroredRequest(Deadlined):
             self._was_reused = False
             usable = self._copy.fleet.targets
             if usable:
-                target = usable[int(self._plane.dice.random() * len(usable))]
-                self._plane.spawn(self._connect_and_send(self._plane.mirror.pool(target, self._copy)))
+                target = usable[int(self._resources.dice.random() * len(usable))]
+                self._resources.spawn(self._connect_and_send(self._mirror.pool(target, self._copy)))
                 return
         self.end("failed_reset")
 
@@ -292,11 +298,11 @@ class MirroredRequest(Deadlined):
 
     def end(self, verdict: Verdict) -> None:
         """Come to the one end."""
-        plane = self._plane
-        if self not in plane.mirror.copies:
+        resources = self._resources
+        if self not in self._mirror.copies:
             return
-        plane.mirror.copies.discard(self)
-        plane.deadlines.forget(self)
+        self._mirror.copies.discard(self)
+        resources.deadlines.forget(self)
         self.deadline = inf
         self._spending.in_flight -= 1
         self._spending.held_bytes -= self._held_bytes
@@ -306,7 +312,7 @@ class MirroredRequest(Deadlined):
                 connection.pool.give_back(connection)
             else:
                 connection.abort()
-        plane.observer.shadow(self._plan.lane.service, self._copy.shadow.version, verdict)
+        resources.observer.shadow(self._plan.lane.service, self._copy.shadow.version, verdict)
 
 
 def with_host(head: bytes, host: str) -> bytes:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proxy.dataplane.deadlines import Deadlined
-
-if TYPE_CHECKING:
-    from proxy.dataplane.listener import ClientConnection
-    from proxy.dataplane.plane import DataPlane
-    from proxy.dataplane.upstream import TargetConnection
-    from proxy.targets import Target
+from proxy.dataplane.resources import Resources
+from proxy.dataplane.roles import Client
+from proxy.dataplane.upstream import TargetConnection
+from proxy.targets import Target
 
 
 class Tunnel(Deadlined):
     """Relays an upgraded connection; held back on one side when the other is full, cut when both are silent."""
 
-    __slots__ = ("_client_ended", "_idle_seconds", "_target_ended", "client", "connection", "plane", "target")
+    __slots__ = ("_client_ended", "_idle_seconds", "_target_ended", "client", "connection", "resources", "target")
 
     def __init__(
         self,
-        plane: DataPlane,
-        client: ClientConnection,
+        resources: Resources,
+        client: Client,
         connection: TargetConnection,
         target: Target,
         idle_seconds: float,
     ) -> None:
         super().__init__()
-        self.plane = plane
+        self.resources = resources
         self.client = client
         self.connection = connection
         self.target = target
@@ -36,7 +32,7 @@ class Tunnel(Deadlined):
 
     def open(self) -> None:
         """Take both connections over."""
-        self.plane.tunnels.add(self)
+        self.resources.tunnels.add(self)
         self.connection.user = self
         self.connection.is_tunnel = True
         self.client.become_tunnel(self)
@@ -100,18 +96,18 @@ class Tunnel(Deadlined):
 
     def close(self) -> None:
         """End both sides; what was written is still delivered."""
-        if self not in self.plane.tunnels:
+        if self not in self.resources.tunnels:
             return
-        self.plane.tunnels.discard(self)
-        self.plane.deadlines.forget(self)
+        self.resources.tunnels.discard(self)
+        self.resources.deadlines.forget(self)
         self.connection.close()
         self.client.close()
 
     def close_within(self, seconds: float) -> None:
         """Close after a grace, whatever moves."""
         self._idle_seconds = 0
-        self.plane.deadlines.arm(self, self.plane.clock() + seconds)
+        self.resources.deadlines.arm(self, self.resources.clock() + seconds)
 
     def _touch(self) -> None:
         if self._idle_seconds:
-            self.plane.deadlines.arm(self, self.plane.clock() + self._idle_seconds)
+            self.resources.deadlines.arm(self, self.resources.clock() + self._idle_seconds)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proxy.dataplane.retry import REPLAY_BYTES
+from proxy.dataplane.roles import Exchanging
+from proxy.dataplane.upstream import TargetConnection
 from proxy.errors import BadRequest, BodyTooLarge
 from proxy.http1.body import CHUNKED, BadBody, body_of, chunk, last_chunk
-
-if TYPE_CHECKING:
-    from proxy.dataplane.exchange import Exchange
-    from proxy.dataplane.upstream import TargetConnection
 
 
 class Upload:
@@ -27,12 +23,12 @@ class Upload:
         "payload_bytes",
     )
 
-    def __init__(self, exchange: Exchange, limit_bytes: int) -> None:
+    def __init__(self, exchange: Exchanging, limit_bytes: int, trailer_bytes: int) -> None:
         length = exchange.request.length
         if limit_bytes and length > limit_bytes:
             raise BodyTooLarge(f"the request's body is longer than {limit_bytes} bytes")
         self._exchange = exchange
-        self._body = body_of(length, exchange.plane.limits.trailer_bytes)
+        self._body = body_of(length, trailer_bytes)
         self._is_chunked = length == CHUNKED
         self._limit_bytes = limit_bytes
         self._kept: list[bytes] | None = []
