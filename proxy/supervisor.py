@@ -24,6 +24,8 @@ from proxy.processes.respawn import Deaths
 
 _BRAIN = -1
 _HANDLED = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_ALONE_SECONDS = 0.5
+"""The longest back-off where no neighbour helps out: no connection waits more than a second for an owner."""
 _STOP_SECONDS = 5.0
 """What a child may take to end after it was told to, before it is killed."""
 
@@ -58,6 +60,7 @@ class Supervisor:
             self._keep_agenda()
         self._end_all()
         self._sockets.close()
+        wakeup.close()
         return self._exit_code
 
     # --- waiting -----------------------------------------------------------------------
@@ -235,6 +238,8 @@ class Supervisor:
 
     def _start_again(self, slot: int, name: str, code: int) -> None:
         delay = self._deaths.setdefault(slot, Deaths()).delay_after(time.monotonic())
+        if slot not in self._adopters:
+            delay = min(delay, _ALONE_SECONDS)
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         _say(f"{name} {how}; its successor starts {f'in {delay:g} s' if delay else 'at once'}")
         start = self._start_brain if slot == _BRAIN else lambda: self._start_worker(slot)
@@ -288,6 +293,7 @@ class Supervisor:
         for child in self._children():
             child.kill()
             os.waitpid(child.pid, 0)
+            child.lifeline.close()
 
 
 def _say(line: str) -> None:

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import uvloop
 
@@ -287,7 +287,7 @@ def main() -> None:
     leave_signals_to_the_supervisor()
     lifeline = Lifeline.from_descriptor(int(sys.argv[1]))
     gc.freeze()  # what was imported stays: no collection need look at it again
-    with suppress(EOFError):
+    with suppress(EOFError), closing(lifeline):
         uvloop.run(_serve_slot(lifeline))
 
 

@@ -11,13 +11,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from proxy import __version__
-from proxy.config import Faults, Source, load
+from proxy.config import Faults, Source
 from proxy.config import rules as read_rules
 from proxy.control.addresses import text_of
 from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
@@ -31,8 +33,9 @@ from proxy.control.held_state import HeldState
 from proxy.control.probe import Probe
 from proxy.control.state import FileState
 from proxy.control.telemetry import Readiness, Telemetry
+from proxy.control.watcher import watch_rules
 from proxy.control.workers import Workers
-from proxy.errors import ShuntError
+from proxy.errors import Invalid, ShuntError
 from proxy.observe.metrics import Collector, Vitals
 from proxy.observe.stats import Delta
 from proxy.observe.totals import Names, Totals
@@ -68,7 +71,7 @@ class Brain:
         self._restarts = 0
         self._started = time.time()
         self._is_leaving = False
-        self._wants_reload = asyncio.Event()
+        self._watcher = watch_rules(Path(self._settings.rules), self._take)
 
     async def run(self, said: AsyncIterator[Message]) -> int:
         """Live until the supervisor says stop; the exit code."""
@@ -79,7 +82,7 @@ class Brain:
             await asyncio.wait([ending, starting], return_when=asyncio.FIRST_COMPLETED)
             code = starting.result() if starting.done() else 0
             if starting.done() and code == 0:
-                chores += [group.create_task(chore) for chore in (self._control.run(), self._watch())]
+                chores += [group.create_task(chore) for chore in (self._control.run(), self._watcher.run())]
                 await ending
             for task in (*chores, ending, starting):
                 task.cancel()
@@ -101,10 +104,12 @@ class Brain:
             await self._serve(admin.app(), self._handover.admin)
             async with asyncio.timeout(START_SECONDS):
                 await self._workers.wait_serving(self._handover.workers)
-        except (Faults, ShuntError) as fault:
+        except ShuntError as fault:
             return self._refuse(str(fault))
         except TimeoutError:
             return self._refuse("the workers did not take the first table in time")
+        for warning in await self._watcher.warnings():
+            _log.warning("%s", warning)
         if self._handover.is_first:
             self._announce()
         self._lifeline.tell("serving")
@@ -119,8 +124,8 @@ class Brain:
     async def _first_rules(self) -> tuple[Rules, Sequence[str]]:
         """The rules of the file; for a brain that came back to a broken one, the last good rules and its faults."""
         try:
-            return await asyncio.to_thread(load, self._settings.rules), ()
-        except Faults as faults:
+            return await self._watcher.first(), ()
+        except Invalid as faults:
             kept = self._handover.rules.read()
             if self._handover.is_first or not kept:
                 raise
@@ -178,7 +183,7 @@ class Brain:
                     self._restarts += 1
                     self._totals.leave(int(message.rest[0]))
                 case "reload":
-                    self._wants_reload.set()
+                    self._watcher.reload()
                 case "leaving":
                     self._is_leaving = True
                 case "stop":
@@ -195,26 +200,24 @@ class Brain:
 
     # --- the rules ---------------------------------------------------------------------
 
-    async def _watch(self) -> None:
-        """Load the rules again whenever somebody asks for it."""
-        while True:
-            await self._wants_reload.wait()
-            self._wants_reload.clear()
-            await self.reload()
-
-    async def reload(self) -> None:
+    async def _take(self, found: Rules | Invalid) -> None:
         """Put the file's rules in force, or keep the last good ones and say what is wrong."""
+        if isinstance(found, Invalid):
+            self._reject(found)
+            return
         try:
-            rules = await asyncio.to_thread(load, self._settings.rules)
-            receipt = await self._control.reload(rules, self._settings.rules)
-        except (Faults, CompileFailed) as faults:
-            self._reloads["rejected"] += 1
-            self._control.refuse(_lines(faults))
-            for line in _lines(faults):
-                _log.error("%s", line)
+            receipt = await self._control.reload(found, self._settings.rules)
+        except CompileFailed as fault:
+            self._reject(fault)
             return
         self._reloads["applied" if receipt else "unchanged"] += 1
-        self._remember(rules)
+        self._remember(found)
+
+    def _reject(self, fault: ShuntError) -> None:
+        self._reloads["rejected"] += 1
+        self._control.refuse(_lines(fault))
+        for line in _lines(fault):
+            _log.error("%s", line)
 
     def _remember(self, rules: Rules) -> None:
         self._handover.rules.write(pickle.dumps(rules, protocol=5))
@@ -290,7 +293,8 @@ async def _live(lifeline: Lifeline) -> int:
 def main() -> int:
     """Be the brain at the end of the lifeline whose descriptor is the first argument."""
     leave_signals_to_the_supervisor()
-    return asyncio.run(_live(Lifeline.from_descriptor(int(sys.argv[1]))))
+    with closing(Lifeline.from_descriptor(int(sys.argv[1]))) as lifeline:
+        return asyncio.run(_live(lifeline))
 
 
 if __name__ == "__main__":

@@ -109,8 +109,8 @@ class Workers:
                 link.missed_beats += 1
 
     def workers(self) -> Sequence[WorkerStatus]:
-        """The workers that live, by slot."""
-        return [self._links[slot].status() for slot in sorted(self._links)]
+        """The workers that serve, by slot."""
+        return [self._links[slot].status() for slot in sorted(self._links) if self._links[slot].is_serving]
 
     def _on_hello(self, link: Link, hello: Hello) -> None:
         self.newest_seen = max(self.newest_seen, hello.revision)
