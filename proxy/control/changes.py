@@ -167,6 +167,13 @@ class Changes:
         self._tell("change", {"who": by.who, "what": by.what, "services": list(changed.entry.services)})
         return changed, receipt
 
+    async def _note(self, verb: str, by: By, service: str) -> None:
+        """Write down and tell what makes no new table."""
+        async with self._door:
+            self.store.note(by, (service,))
+            await self._save()
+        self._tell(verb, {"service": service, "who": by.who})
+
     async def _save(self) -> None:
         """Write the state down; that it cannot be written stops no change, but is shown until it can."""
         sections = memory.sections(self.store.kept(), self.store.ledger, self._rollouts)

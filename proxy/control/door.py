@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from proxy import overrides as law
 from proxy.control import verbs
@@ -38,6 +39,14 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
+class Place(NamedTuple):
+    """Where requests may be on their way: a service, one version of it, or one target."""
+
+    service: str
+    version: str | None = None
+    target: str | None = None
+
+
 class Control(Changes):
     """All verbs. A verb returns when every worker has carried it out, or raises and nothing has changed."""
 
@@ -56,8 +65,7 @@ class Control(Changes):
                 raise Conflict(
                     f"{version} has no healthy target: {finding.reason or 'no answer'}; force it to switch anyway"
                 )
-        former = verbs.shares(verbs.policy_of(self.store.state.effective, scope))
-        return await self._move(change, by, expecting, [name for name in former if name != version], wait)
+        return await self._move(change, by, expecting, wait)
 
     async def weight(
         self,
@@ -71,7 +79,7 @@ class Control(Changes):
         """Set the candidate's percentage (`weight`) or the weights of several versions."""
         self._check_free(scope)
         change = verbs.weigh(self.store.state.rules, scope, weight, weights or {})
-        return await self._move(change, by, expecting, [], 0.0)
+        return await self._move(change, by, expecting)
 
     async def drain(
         self,
@@ -90,20 +98,19 @@ class Control(Changes):
         alone = verbs.left_alone(self._service(service), version, target)
         if alone and not back and not force:
             raise Conflict(f"{service}/{version} must not be drained: {alone}; force it to drain anyway")
-        answer = await self._make(change, by, expecting)
+        answer, _ = await self._make(change, by, expecting)
         if back:
             return answer
-        return await self._wait_empty(answer, wait, service, version, target or None)
+        return await self._wait_empty(answer, wait, [Place(service, version, target or None)])
 
     async def hold(self, service: str, by: By, *, max_seconds: float, for_seconds: float, wait: float) -> Answer:
         """Let new requests wait in the proxy; returns when none is in flight, or at its bound incomplete."""
         verbs.service_of(self.store.state.rules, service)
         receipt = await self.planes.hold(service, max_seconds, for_seconds)
         self.condition.holds[service] = Hold(max_seconds, self.around.wall() + for_seconds)
-        self.store.note(by, (service,))
-        self._tell("hold", {"service": service, "who": by.who})
+        await self._note("hold", by, service)
         answer = self._answer(f"{service} is on hold for at most {for_seconds:g} s", receipt.replaced)
-        answer = await self._wait_empty(answer, wait, service)
+        answer = await self._wait_empty(answer, wait, [Place(service)])
         return replace(answer, held=receipt.held)
 
     async def release(self, service: str, by: By) -> Answer:
@@ -111,14 +118,13 @@ class Control(Changes):
         verbs.service_of(self.store.state.rules, service)
         await self.planes.release(service)
         was_held = self.condition.holds.pop(service, None) is not None
-        self.store.note(by, (service,))
-        self._tell("release", {"service": service, "who": by.who})
+        await self._note("release", by, service)
         return replace(self._answer(f"{service} is released"), changed=was_held)
 
     async def undo(self, by: By, *, service: str | None = None, expecting: int | None = None) -> Answer:
         """Take back the last override or rollout verb; what came from a file is undone in the file."""
         latest = self.store.ledger.latest(1, service=service)
-        answer = await self._make(Undo(service), by, expecting)
+        answer, _ = await self._make(Undo(service), by, expecting)
         if latest and latest[0].kind == "file":
             note = f"revision {latest[0].revision} came from the rules file and stays: undo it there"
             return replace(answer, notes=(*answer.notes, note))
@@ -127,7 +133,7 @@ class Control(Changes):
     async def reset(self, service: str, by: By, *, expecting: int | None = None) -> Answer:
         """Drop the service's overrides: what the file says holds again."""
         verbs.service_of(self.store.state.rules, service)
-        return await self._make(Reset(service), by, expecting)
+        return (await self._make(Reset(service), by, expecting))[0]
 
     def export(self) -> Rules:
         """The rules with the overrides folded in, ready to commit; what is only waited for stays as the file has it."""
@@ -136,40 +142,44 @@ class Control(Changes):
 
     # --- what the verbs have in common --------------------------------------------------
 
-    async def _move(self, change: Set, by: By, expecting: int | None, former: list[str], wait: float) -> Answer:
-        service = self._service(change.scope)
-        answer = await self._make(change, by, expecting, former)
-        apart = verbs.routes_apart(service, change.scope)
+    async def _move(self, change: Set, by: By, expecting: int | None, wait: float = 0.0) -> Answer:
+        answer, left = await self._make(change, by, expecting)
+        apart = verbs.routes_apart(self._service(change.scope), change.scope)
         if apart:
             answer = replace(answer, notes=(*answer.notes, f"routes that keep their own: {', '.join(apart)}"))
-        if former and wait and answer.in_flight:
-            return await self._wait_empty(answer, wait, service.name, former[0])
-        return answer
+        return await self._wait_empty(answer, wait, left) if wait and answer.in_flight else answer
 
-    async def _make(self, change: Change, by: By, expecting: int | None, former: Sequence[str] = ()) -> Answer:
+    async def _make(self, change: Change, by: By, expecting: int | None) -> tuple[Answer, list[Place]]:
+        """Make the change; the answer, and the versions that get no new requests any more."""
         async with self._door:
             changed, receipt = await self._apply(change, by, expecting)
         if changed is None or receipt is None:
-            return replace(self._answer(f"{by.what}: already so"), changed=False)
-        names = [(service, version) for service in changed.entry.services for version in former]
-        return replace(
+            return replace(self._answer(f"{by.what}: already so"), changed=False), []
+        left = [
+            Place(service, version)
+            for service in changed.entry.services
+            for version in verbs.left_behind(changed.before.effective, changed.after.effective, service)
+        ]
+        answer = replace(
             self._answer(by.what, receipt.replaced),
             revision=receipt.revision,
-            in_flight=sum(receipt.in_flight.get(name, 0) for name in names),
+            in_flight=sum(receipt.in_flight.get((place.service, place.version or ""), 0) for place in left),
             acknowledged_workers=receipt.acknowledged,
             void_overrides=changed.void,
         )
+        return answer, left
 
-    async def _wait_empty(
-        self, answer: Answer, wait: float, service: str, version: str | None = None, target: str | None = None
-    ) -> Answer:
-        """Ask until nothing is in flight, at most `wait` seconds."""
+    async def _wait_empty(self, answer: Answer, wait: float, places: Sequence[Place]) -> Answer:
+        """Ask until nothing is in flight there, at most `wait` seconds."""
         until = self.around.steady() + wait
-        left = await self.planes.in_flight(service, version, target)
+        left = await self._in_flight(places)
         while left and self.around.steady() < until:
             await asyncio.sleep(POLL_SECONDS)
-            left = await self.planes.in_flight(service, version, target)
+            left = await self._in_flight(places)
         return replace(answer, in_flight=left, complete=not left)
+
+    async def _in_flight(self, places: Sequence[Place]) -> int:
+        return sum([await self.planes.in_flight(*place) for place in places])
 
     def _answer(self, message: str, replaced: tuple[int, ...] = ()) -> Answer:
         notes = (self.condition.state_fault,) if self.condition.state_fault else ()

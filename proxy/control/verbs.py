@@ -124,6 +124,22 @@ def shares(policy: Policy) -> dict[str, float]:
     return {canary.stable or "": 100.0 - canary.weight, canary.candidate or "": canary.weight}
 
 
+def left_behind(before: Rules, after: Rules, service: str) -> list[str]:
+    """The versions that answered for some scope of the service, and for that scope no longer."""
+    lost: dict[str, None] = {}
+    for scope, policy in strategies(before.services[service]) if service in before.services else ():
+        now = _present(after, scope)
+        remaining = shares(now) if now is not None else {}
+        lost |= {name: None for name, share in shares(policy).items() if share > 0 and not remaining.get(name)}
+    return list(lost)
+
+
+def _present(rules: Rules, scope: str) -> Policy | None:
+    """The scope's policy in these rules; None when it is gone."""
+    service = rules.services.get(scope.partition("/")[0])
+    return law.own_policy(service, scope) if service is not None else None
+
+
 def routes_apart(service: Service, scope: str) -> list[str]:
     """The routes that keep a chooser of their own when the service's is changed."""
     return [] if "/" in scope else [own for own, _ in strategies(service) if own != scope]

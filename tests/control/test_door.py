@@ -293,3 +293,20 @@ async def test_a_state_that_cannot_be_saved_stops_no_change_but_is_said(tmp_path
     answer = await control.switch("shop", "green", ANN)
     assert colour(planes) == "green"
     assert "the state is not saved" in answer.notes[0]
+
+
+async def test_a_version_that_keeps_a_share_is_not_waited_for(control: Control, planes: FakePlanes) -> None:
+    planes.busy = {("shop", "blue"): 3, ("shop", "green"): 2}
+    assert (await control.weight("shop/split", ANN, weights={"blue": 50, "green": 50})).in_flight == 0
+    assert (await control.weight("shop/split", ANN, weights={"blue": 1})).in_flight == 2
+    await control.switch("shop", "green", ANN)
+    assert (await control.undo(ANN)).in_flight == 2
+    assert (await control.reset("shop", ANN)).in_flight == 0
+
+
+async def test_a_hold_is_written_down_for_after_a_restart(tmp_path: Path, health: FakeHealth) -> None:
+    for _ in range(2):
+        control = Control(FakePlanes(), Surroundings(probe=health), FileState(tmp_path / "state"))
+        await control.start(rules(), "rules.yaml")
+        await control.hold("shop", By("ann@desk", "hold shop"), max_seconds=1, for_seconds=1, wait=0)
+    assert [entry.what for entry in control.store.ledger.entries].count("hold shop") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,15 @@ class Desk:
     """The faults of a rules text, given with its name; none when it is good."""
     snapshot: Callable[[], Snapshot] = Totals().snapshot
     health: views.TargetHealth = lambda service, version, target: "unknown"
+    compiled: tuple[int, Table] | None = None
+    """The table of the last explanation, with its revision."""
+
+    def table(self) -> Table:
+        """The table of the present rules, compiled when somebody first asks."""
+        state, known = self.control.store.state, self.compiled
+        if known is None or known[0] != state.revision:
+            known = self.compiled = state.revision, Table.compile(state.effective, Registry())
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +103,31 @@ class Operation:
         return issubclass(self.takes, inputs.Change)
 
 
-def get(path: str, name: str, summary: str, takes: type[B], gives: type[A], act: Callable[[Desk, B], A]) -> Operation:
-    """An operation that only looks."""
+async def at_once(look: Callable[[], A]) -> A:
+    """On the loop: for what is quick."""
+    return look()
+
+
+async def apart(look: Callable[[], A]) -> A:
+    """In a thread: for what takes longer the more rules there are. It may only look at what is never edited."""
+    return await asyncio.to_thread(look)
+
+
+def get(
+    path: str,
+    name: str,
+    summary: str,
+    takes: type[B],
+    gives: type[A],
+    act: Callable[[Desk, B], A],
+    where: Callable[[Callable[[], A]], Awaitable[A]] = at_once,
+) -> Operation:
+    """An operation that only looks, at once or apart."""
 
     async def run(desk: Desk, said: inputs.Input, who: str) -> object:
-        assert isinstance(said, takes)
-        return act(desk, said)
+        checked = said
+        assert isinstance(checked, takes)
+        return await where(lambda: act(desk, checked))
 
     return Operation(
         method="GET", path=path, name=name, summary=summary, takes=takes, gives=TypeAdapter(gives), run=run
@@ -170,7 +199,7 @@ def _traffic(desk: Desk, _: inputs.Nothing) -> Traffic:
 
 
 def _explain(desk: Desk, said: inputs.Question) -> Explanation:
-    return explained(Table.compile(desk.control.store.state.effective, Registry()), said)
+    return explained(desk.table(), said)
 
 
 def explained(table: Table, said: inputs.Question) -> Explanation:
@@ -189,7 +218,7 @@ def _asking(
     path: str, name: str, summary: str, takes: type[B], gives: type[A], act: Callable[[Desk, B], A]
 ) -> Operation:
     """An operation that only looks, with the question in a body."""
-    looks = get(path, name, summary, takes, gives, act)
+    looks = get(path, name, summary, takes, gives, act, apart)
     return Operation(
         method="POST", path=path, name=name, summary=summary, takes=takes, gives=looks.gives, run=looks.run
     )
@@ -265,11 +294,11 @@ OPERATIONS: tuple[Operation, ...] = (
     get("/v1/versions", "versions", "Versions with their targets", inputs.Some, Listed, _versions),
     get("/v1/targets", "targets", "Targets with their health", inputs.Some, Listed, _targets),
     get("/v1/traffic", "traffic", "Counters by version since the start", inputs.Nothing, Traffic, _traffic),
-    get("/v1/rules", "rules", "The rules as in the file, and in force", inputs.Nothing, RulesView, _rules),
-    _yaml(get("/v1/export", "export", "The rules with overrides folded in", inputs.Nothing, str, _export)),
+    get("/v1/rules", "rules", "The rules as in the file, and in force", inputs.Nothing, RulesView, _rules, apart),
+    _yaml(get("/v1/export", "export", "The rules with overrides folded in", inputs.Nothing, str, _export, apart)),
     _asking("/v1/rules/validate", "validate", "The faults of a rules text", inputs.Text, Verdict, _validate),
     get("/v1/ledger", "ledger", "Who did what, when and why", inputs.History, views.LedgerView, _ledger),
-    get("/v1/explain", "explain", "Who would answer a request, and why", inputs.Question, Explanation, _explain),
+    get("/v1/explain", "explain", "Who would answer a request, and why", inputs.Question, Explanation, _explain, apart),
     _asking("/v1/explain", "explainBody", "The same, asked by a body", inputs.Question, Explanation, _explain),
     post("/v1/switch", "switch", "Make a colour the active one", inputs.Switch, _switch),
     post("/v1/weight", "weight", "Set the weights of a canary", inputs.Weight, _weight),

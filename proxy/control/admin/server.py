@@ -43,9 +43,7 @@ class Admin:
     async def start(self) -> str:
         """Listen, and return the address; OSError when it is taken."""
         listener = self._place.listen()
-        self._runner = web.AppRunner(
-            self.app(), access_log=None, shutdown_timeout=CLOSE_SECONDS, max_line_size=LINE_BYTES
-        )
+        self._runner = self.runner()
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
         return text_of(listener)
@@ -57,6 +55,10 @@ class Admin:
             await self._runner.cleanup()
             self._runner = None
         self._place.leave()
+
+    def runner(self) -> web.AppRunner:
+        """What serves the application, with the limits that it needs; for whoever brings a socket of his own."""
+        return web.AppRunner(self.app(), access_log=None, shutdown_timeout=CLOSE_SECONDS, max_line_size=LINE_BYTES)
 
     def app(self) -> web.Application:
         """The application: every line of the table, the document, the events."""
