@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from proxy.config import files
 from proxy.config.faults import Fault, Faults, dotted
 from proxy.config.typed import Malformed, line_of, typed
 from proxy.flags.bucketing import Version
@@ -24,32 +25,56 @@ _LEFTOVERS = ("~", ".swp", ".tmp", ".bak")
 
 
 def load_flags(
-    where: str,
-    environ: Mapping[str, str],
-    bucketing: Version = "v3",
-    overrides: Mapping[str, str] | None = None,
+    where: str, environ: Mapping[str, str], bucketing: Version = "v3", overrides: Mapping[str, str] | None = None
 ) -> FlagSet:
     """The flags of a directory or of one file, "" for none, and of the environment; Faults names every fault.
 
     This reads files and parses YAML: keep it off an event loop.
     """
+    sources = files.read(Path(where), listed) if where else ()
+    return flags(sources, environ, bucketing, overrides)
+
+
+def listed(path: Path) -> list[tuple[str, Path]]:
+    """The files in which flags are looked for; OSError if the path cannot be read. See `proxy.config.files.listed`."""
+    if not path.is_dir():
+        return [(str(path), path)]
+    data = path / files.KUBERNETES_DATA
+    base = data.resolve(strict=True) if data.is_symlink() else path
+    names = sorted(entry.name for entry in base.iterdir() if _is_flags_name(entry.name) and entry.is_file())
+    return [(str(path / name), base / name) for name in names]
+
+
+def flags(
+    sources: Iterable[files.Source],
+    environ: Mapping[str, str],
+    bucketing: Version = "v3",
+    overrides: Mapping[str, str] | None = None,
+) -> FlagSet:
+    """The flags of these files and of the environment; Faults names every fault."""
     reader = _Reader()
-    reader.read(where)
+    for source in sources:
+        reader.read(source)
     known = {flag.key for flag in reader.plain}
     plain = [*reader.plain, *(flag for flag in _from_environment(environ) if flag.key not in known)]
-    sources = Sources(
+    made = Sources(
         bucketing=bucketing,
         plain=_without(plain, reader.documents),
         documents=tuple(reader.documents),
         overrides=tuple(sorted((overrides or {}).items())),
     )
     try:
-        flags = compiled(sources)
+        found = compiled(made)
     except BrokenFlags as broken:
         raise Faults([*reader.faults, *map(reader.located, broken.faults)]) from broken
     if reader.faults:
         raise Faults(reader.faults)
-    return flags
+    return found
+
+
+def _is_flags_name(name: str) -> bool:
+    """Every file is a flag, but for what Kubernetes and editors leave behind."""
+    return not name.startswith(".") and not name.endswith(_LEFTOVERS)
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[Plain]:
@@ -73,23 +98,25 @@ class _Reader:
         self.faults: list[Fault] = []
         self._texts: dict[str, str] = {}
 
-    def read(self, where: str) -> None:
-        """Every flag of a directory, or of one file."""
+    def read(self, source: files.Source) -> None:
+        """The flags of one file."""
+        if len(source.content) > MAX_FILE_BYTES:
+            self._fault(source.name, f"is longer than {MAX_FILE_BYTES >> 20} MiB")
+            return
         try:
-            for file, source in _files(where):
-                self._entry(file.name, _text(file), source)
-        except OSError as refused:
-            self._fault(refused.filename or where, f"cannot be read: {refused.strerror}")
+            text = source.content.decode()
+        except UnicodeDecodeError:
+            self._fault(source.name, "is not UTF-8")
+            return
+        self._entry(Path(source.name).name, text, source.name)
 
     def located(self, fault: FlagFault) -> Fault:
         """The fault with the line at which it stands, where the file has lines."""
         text = self._texts.get(fault.file, "")
         return Fault(fault.file, line_of(text, fault.path), dotted(fault.path), fault.wrong)
 
-    def _entry(self, name: str, text: str | None, source: str) -> None:
-        if text is None:
-            self._fault(source, f"is not UTF-8 of at most {MAX_FILE_BYTES} bytes")
-        elif name.endswith(_DOCUMENTS):
+    def _entry(self, name: str, text: str, source: str) -> None:
+        if name.endswith(_DOCUMENTS):
             self._document(name, text, source)
         elif name.endswith((*_YAML, ".json")):
             self._manifest(name, text, source)
@@ -131,30 +158,6 @@ class _Reader:
 
     def _fault(self, source: str, wrong: str, line: int = 0) -> None:
         self.faults.append(Fault(source, line, "", wrong))
-
-
-def _files(where: str) -> Iterator[tuple[Path, str]]:
-    """The files to read, each with the name that people know it by; OSError if there is no such directory."""
-    path = Path(where)
-    if not where:
-        return
-    if path.is_file():
-        yield path, where
-        return
-    # Kubernetes swaps the link `..data`: read on one side of the swap, whatever happens meanwhile.
-    snapshot = (path / "..data").resolve() if (path / "..data").exists() else path
-    for file in sorted(snapshot.iterdir()):
-        if not file.name.startswith(".") and not file.name.endswith(_LEFTOVERS) and file.is_file():
-            yield file, str(path / file.name)
-
-
-def _text(file: Path) -> str | None:
-    with file.open("rb") as opened:
-        content = opened.read(MAX_FILE_BYTES + 1)
-    try:
-        return content.decode() if len(content) <= MAX_FILE_BYTES else None
-    except UnicodeDecodeError:
-        return None
 
 
 def _mapping(tree: object) -> dict[str, object]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from typing import NamedTuple
 
 from proxy.flags import logic
@@ -11,8 +9,8 @@ from proxy.flags.bucketing import Version
 from proxy.flags.fault import Faults, Path, meant
 from proxy.flags.fractional import fractional
 from proxy.flags.loops import LOOPS
+from proxy.flags.operators import EXACT, FIXED, VARIADIC, called, choice
 from proxy.flags.rule import Constant, Rule, is_listed, listed
-from proxy.flags.semver import Semver, compares
 
 MAX_DEPTH = 100
 MAX_NODES = 20_000
@@ -90,21 +88,21 @@ class _Compiler:
             for index, node in enumerate(nodes)
         ]
         if name in ("if", "?:"):
-            return _choice(rules)
+            return choice(rules)
         if name == "var":
             return self._variable(rules)
         if name == "fractional":
             return self._fractional(rules)
         if name in ("missing", "missing_some"):
             return self._missing(name, rules)
-        if name in _VARIADIC:
-            return _VARIADIC[name](rules)
-        if name in _FIXED:
-            arity, function = _FIXED[name]
-            return _called(function, _padded(rules, arity))
-        if name in _EXACT:
-            arity, function = _EXACT[name]
-            return _called(function, rules) if len(rules) == arity else Constant(None)
+        if name in VARIADIC:
+            return VARIADIC[name](rules)
+        if name in FIXED:
+            arity, function = FIXED[name]
+            return called(function, _padded(rules, arity))
+        if name in EXACT:
+            arity, function = EXACT[name]
+            return called(function, rules) if len(rules) == arity else Constant(None)
         self.faults.add(path, f"{name!r} is no operator{meant(name, OPERATORS)}")
         return Constant(None)
 
@@ -206,113 +204,4 @@ def _stepped(steps: tuple[str, ...], default: Rule) -> Rule:
     return variable
 
 
-def _choice(rules: list[Rule]) -> Rule:
-    """`if`: condition, then, condition, then, …, else."""
-    pairs = list(zip(rules[::2], rules[1::2], strict=False))
-    otherwise = rules[-1] if len(rules) % 2 else Constant(None)
-
-    def choice(scope: object) -> object:
-        for condition, then in pairs:
-            if logic.truthy(condition(scope)):
-                return then(scope)
-        return otherwise(scope)
-
-    return choice
-
-
-def _every(rules: list[Rule]) -> Rule:
-    """`and`: the first value that counts as false, else the last."""
-
-    def every(scope: object) -> object:
-        value: object = None
-        for rule in rules:
-            value = rule(scope)
-            if not logic.truthy(value):
-                return value
-        return value
-
-    return every
-
-
-def _either(rules: list[Rule]) -> Rule:
-    """`or`: the first value that counts as true, else the last."""
-
-    def either(scope: object) -> object:
-        value: object = None
-        for rule in rules:
-            value = rule(scope)
-            if logic.truthy(value):
-                return value
-        return value
-
-    return either
-
-
-def _called(function: Callable[..., object], rules: list[Rule]) -> Rule:
-    """The function of what the rules say; by arity, since every call counts."""
-    match rules:
-        case [only]:
-            return lambda scope: function(only(scope))
-        case [left, right]:
-            return lambda scope: function(left(scope), right(scope))
-        case [left, middle, right]:
-            return lambda scope: function(left(scope), middle(scope), right(scope))
-    return lambda scope: function(*[rule(scope) for rule in rules])
-
-
-def _over(function: Callable[..., object]) -> Callable[[list[Rule]], Rule]:
-    return lambda rules: _called(function, rules)
-
-
-def _starts_with(whole: object, part: object) -> bool | None:
-    return whole.startswith(part) if isinstance(whole, str) and isinstance(part, str) else None
-
-
-def _ends_with(whole: object, part: object) -> bool | None:
-    return whole.endswith(part) if isinstance(whole, str) and isinstance(part, str) else None
-
-
-def _sem_ver(left: object, comparison: object, right: object) -> bool | None:
-    try:
-        return compares(Semver.parse(str(left)), str(comparison), Semver.parse(str(right)))
-    except ValueError:
-        return None
-
-
-_VARIADIC: dict[str, Callable[[list[Rule]], Rule]] = {
-    "and": _every,
-    "or": _either,
-    "+": _over(logic.add),
-    "*": _over(logic.multiply),
-    "min": _over(logic.least),
-    "max": _over(logic.greatest),
-    "cat": _over(logic.concatenate),
-    "merge": _over(logic.merge),
-}
-_FIXED: dict[str, tuple[int, Callable[..., object]]] = {
-    "==": (2, logic.equal),
-    "!=": (2, lambda left, right: not logic.equal(left, right)),
-    "===": (2, operator.eq),
-    "!==": (2, operator.ne),
-    "<": (3, logic.compared(operator.lt)),
-    "<=": (3, logic.compared(operator.le)),
-    ">": (3, logic.compared(operator.gt)),
-    ">=": (3, logic.compared(operator.ge)),
-    "!": (1, lambda value: not logic.truthy(value)),
-    "!!": (1, logic.truthy),
-    "-": (2, logic.subtract),
-    "/": (2, logic.divide),
-    "%": (2, logic.remainder),
-    "in": (2, logic.contains),
-    "substr": (3, logic.substring),
-    # A proxy's log is no place for what a flag's author looks at.
-    "log": (1, lambda value: value),
-}
-_EXACT: dict[str, tuple[int, Callable[..., object]]] = {
-    "starts_with": (2, _starts_with),
-    "ends_with": (2, _ends_with),
-    "sem_ver": (3, _sem_ver),
-}
-OPERATORS = frozenset(
-    {"if", "?:", "var", "missing", "missing_some", "fractional", *LOOPS, *_VARIADIC, *_FIXED, *_EXACT}
-)
+OPERATORS = frozenset({"if", "?:", "var", "missing", "missing_some", "fractional", *LOOPS, *VARIADIC, *FIXED, *EXACT})
