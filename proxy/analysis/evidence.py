@@ -1,7 +1,7 @@
 """Evidence: half from errors, half from latency; above 1/alpha the candidate is worse.
 
-Within a minute the order of events does not matter, so the minute's counters are all there is to log: from
-them `replay` computes every figure again.
+Within a minute at one weight the order of events does not matter, so the counters of that period are all there
+is to log: from them `replay` computes every figure again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ class Weighed(NamedTuple):
 
 
 class Row(TypedDict):
-    """One minute in the ledger: its counters by weight, and what the evidence was worth after them."""
+    """One period in the ledger: its counters by stratum, and what the evidence was worth after them."""
 
     minute: int
+    reserve: float
+    """What was left to invest by the weight."""
     strata: dict[str, list[int]]
     evidence: list[float]
 
@@ -36,13 +38,14 @@ class State(TypedDict):
     """Evidence as plain values; nothing is lost in a round trip."""
 
     minute: int
+    reserve: float
     errors: list[float]
     latency: list[float]
     strata: dict[str, list[int]]
 
 
 class Evidence:
-    """The capital of both kinds and the counters of the present minute."""
+    """The capital of both kinds and the counters of the present period."""
 
     __slots__ = ("_errors", "_latency", "_ratio", "_strata")
 
@@ -57,23 +60,28 @@ class Evidence:
         """The minute of the rollout that is being counted; 0 before the first."""
         return self._errors.minute
 
+    @property
+    def reserve(self) -> float:
+        """What is left to invest when larger weights come."""
+        return self._errors.reserve
+
     def stratum(self, weight: float) -> Tally:
-        """The counters of this minute under that weight, to be added to."""
+        """The counters of this period under that weight, to be added to."""
         found = self._strata.get(weight)
         if found is None:
             found = self._strata[weight] = Tally()
         return found
 
-    def begin(self, minute: int) -> Row | None:
-        """Close the present minute and start a later one; its ledger row, or None when it counted nothing."""
-        if minute <= self.minute:
+    def begin(self, minute: int, reserve: float) -> Row | None:
+        """Close the present period and start a later one; its ledger row, or None when it counted nothing."""
+        if minute <= self.minute and reserve >= self.reserve:
             return None
         row = self.row() if self._strata else None
         self._errors.fold(errors.log_sums(self._strata, self._ratio))
         self._latency.fold(latency.log_sums(self._strata))
         self._strata = {}
-        self._errors.begin(minute)
-        self._latency.begin(minute)
+        self._errors.begin(minute, reserve)
+        self._latency.begin(minute, reserve)
         return row
 
     def weigh(self) -> Weighed:
@@ -83,13 +91,14 @@ class Evidence:
         return Weighed((by_errors + by_latency) / 2, by_errors, by_latency)
 
     def row(self) -> Row:
-        """The present minute as it stands."""
-        return Row(minute=self.minute, strata=_flat(self._strata), evidence=list(self.weigh()))
+        """The present period as it stands."""
+        return Row(minute=self.minute, reserve=self.reserve, strata=_flat(self._strata), evidence=list(self.weigh()))
 
     def state(self) -> State:
         """Everything, as plain values."""
         return State(
             minute=self.minute,
+            reserve=self.reserve,
             errors=list(self._errors.stakes),
             latency=list(self._latency.stakes),
             strata=_flat(self._strata),
@@ -99,8 +108,8 @@ class Evidence:
     def restore(cls, state: State, tolerated_ratio: float) -> Evidence:
         """The evidence that `state` described: a restart is not a second chance."""
         evidence = cls(tolerated_ratio)
-        evidence._errors = Capital(errors.SHARES, state["errors"], state["minute"])
-        evidence._latency = Capital(latency.SHARES, state["latency"], state["minute"])
+        evidence._errors = Capital(errors.SHARES, state["errors"], state["minute"], state["reserve"])
+        evidence._latency = Capital(latency.SHARES, state["latency"], state["minute"], state["reserve"])
         evidence._strata = _read(state["strata"])
         return evidence
 
@@ -122,7 +131,7 @@ def replay(rows: Iterable[Row], tolerated_ratio: float, start: State | None = No
     """Compute every row's evidence again from the logged counters, from the beginning or a logged state."""
     evidence = Evidence.restore(start, tolerated_ratio) if start else Evidence(tolerated_ratio)
     for row in rows:
-        evidence.begin(row["minute"])
+        evidence.begin(row["minute"], row["reserve"])
         evidence._strata = _read(row["strata"])
         total, by_errors, by_latency = row["evidence"]
         yield Replayed(row["minute"], Weighed(total, by_errors, by_latency), evidence.weigh())

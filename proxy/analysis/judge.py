@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypedDict
 
 from proxy.analysis import evidence, identities
+from proxy.analysis.capital import reserve_after
 from proxy.analysis.evidence import MINUTE_SECONDS, Evidence, Row, Weighed
 from proxy.analysis.histogram import History, Sparse
 from proxy.analysis.identities import Identities
@@ -33,6 +34,7 @@ class State(TypedDict):
 
     started: float
     exposed: float | None
+    highest: float
     evidence: evidence.State
     identities: identities.State
     history: list[float]
@@ -51,6 +53,7 @@ class Judge:
     __slots__ = (
         "_evidence",
         "_exposed",
+        "_highest",
         "_history",
         "_identities",
         "_requests",
@@ -68,6 +71,7 @@ class Judge:
         self._settings = settings
         self._started = started
         self._exposed: float | None = None
+        self._highest = 0.0
         self._evidence = Evidence(settings.error_ratio)
         self._identities = Identities()
         self._history = History()
@@ -94,7 +98,7 @@ class Judge:
 
     def hear(self, testimony: Testimony, now: float) -> None:
         """Take in what one worker saw since it last said; what it says was already known is left out."""
-        self._turn(now)
+        self._turn(now, testimony.weight)
         stable, candidate = testimony.stable, testimony.candidate
         if self._exposed is None and candidate.requests:
             self._exposed = now
@@ -167,6 +171,7 @@ class Judge:
         return State(
             started=self._started,
             exposed=self._exposed,
+            highest=self._highest,
             evidence=self._evidence.state(),
             identities=self._identities.state(),
             history=list(self._history.counts),
@@ -183,7 +188,7 @@ class Judge:
     def restore(cls, state: State, settings: Analysis) -> Judge:
         """The judge that `state` described, with all it knew: starting afresh would be a second chance."""
         judge = cls(settings, state["started"])
-        judge._exposed = state["exposed"]
+        judge._exposed, judge._highest = state["exposed"], state["highest"]
         judge._evidence = Evidence.restore(state["evidence"], settings.error_ratio)
         judge._identities = Identities.restore(state["identities"])
         judge._history = History(state["history"])
@@ -197,15 +202,19 @@ class Judge:
 
     # --- counting -------------------------------------------------------------------------
 
-    def _turn(self, now: float) -> None:
-        """Close the minutes that are over; thresholds follow stable's latency from minute to minute."""
+    def _turn(self, now: float, weight: float = 0.0) -> None:
+        """Close the period that is over; thresholds follow stable's latency from minute to minute."""
         minute = max(0, int((now - self._started) // MINUTE_SECONDS)) + 1
-        if minute <= self._evidence.minute:
+        is_next_minute = minute > self._evidence.minute
+        is_growing = self._highest < weight < 1
+        if not is_next_minute and not is_growing:
             return
-        row = self._evidence.begin(minute)
+        self._highest = max(self._highest, weight)
+        reserve = self._evidence.reserve
+        row = self._evidence.begin(minute, reserve_after(reserve, weight) if is_growing else reserve)
         if row is not None:
             self._rows = [*self._rows, row][-MAX_ROWS:]
-        if self._history.fresh >= ENOUGH_TO_REFRESH:
+        if is_next_minute and self._history.fresh >= ENOUGH_TO_REFRESH:
             self._refresh()
 
     def _refresh(self) -> None:

@@ -65,7 +65,7 @@ class Run:
 
 def test_the_example_of_the_rules_runs_as_written() -> None:
     run = Run(programme())
-    for second in range(0, 2_500):
+    for second in range(2_500):
         run.tick(float(second))
     assert run.weights == [(0.0, 0.0), (0.0, 20.0), (600.0, 50.0), (2400.0, 100.0)]
     assert run.rollout.phase is Phase.DONE
