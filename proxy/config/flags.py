@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from proxy.config import files
 from proxy.config.faults import Fault, Faults, dotted
+from proxy.config.files import KUBERNETES_DATA, Source, read
 from proxy.config.typed import Malformed, line_of, typed
 from proxy.flags.bucketing import Version
 from proxy.flags.fault import BrokenFlags, FlagFault
@@ -31,7 +31,7 @@ def load_flags(
 
     This reads files and parses YAML: keep it off an event loop.
     """
-    sources = files.read(Path(where), listed) if where else ()
+    sources = read(Path(where), listed) if where else ()
     return flags(sources, environ, bucketing, overrides)
 
 
@@ -39,14 +39,14 @@ def listed(path: Path) -> list[tuple[str, Path]]:
     """The files in which flags are looked for; OSError if the path cannot be read. See `proxy.config.files.listed`."""
     if not path.is_dir():
         return [(str(path), path)]
-    data = path / files.KUBERNETES_DATA
+    data = path / KUBERNETES_DATA
     base = data.resolve(strict=True) if data.is_symlink() else path
     names = sorted(entry.name for entry in base.iterdir() if _is_flags_name(entry.name) and entry.is_file())
     return [(str(path / name), base / name) for name in names]
 
 
 def flags(
-    sources: Iterable[files.Source],
+    sources: Iterable[Source],
     environ: Mapping[str, str],
     bucketing: Version = "v3",
     overrides: Mapping[str, str] | None = None,
@@ -98,7 +98,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self._texts: dict[str, str] = {}
 
-    def read(self, source: files.Source) -> None:
+    def read(self, source: Source) -> None:
         """The flags of one file."""
         if len(source.content) > MAX_FILE_BYTES:
             self._fault(source.name, f"is longer than {MAX_FILE_BYTES >> 20} MiB")
