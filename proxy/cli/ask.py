@@ -75,8 +75,8 @@ def _explained(rules: str, asked: dict[str, Json]) -> dict[str, Json]:
     from pydantic import TypeAdapter, ValidationError
 
     from proxy import config
+    from proxy.control.admin.desk import explained
     from proxy.control.admin.inputs import Question
-    from proxy.control.admin.operations import explained
     from proxy.explain import Explanation
     from proxy.table import Table
     from proxy.targets import Registry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from proxy.errors import Conflict
 from proxy.ledger import By
 from proxy.rules import Rules, Service
 from proxy.store import Arrived, Change, Changed, Load, Set, Store
+
+_log = logging.getLogger(__name__)
 
 TEND_SECONDS = 1.0
 """How often a colour that is waited for is probed."""
@@ -120,8 +123,11 @@ class Changes:
             service = self.store.state.rules.services[move.scope.partition("/")[0]]
             if (await self.around.probe(service, move.wanted)).is_healthy:
                 by = By("file", f"{move.wanted} is healthy: {move.scope} moves from {move.former}")
-                async with self._door:
-                    await self._apply(Arrived(move.scope), by)
+                try:
+                    async with self._door:
+                        await self._apply(Arrived(move.scope), by)
+                except CompileFailed as failure:
+                    _log.error("%s: %s", by.what, failure)
 
     async def run(self) -> None:
         """Tend for as long as the control plane lives."""

@@ -310,3 +310,14 @@ async def test_a_hold_is_written_down_for_after_a_restart(tmp_path: Path, health
         await control.start(rules(), "rules.yaml")
         await control.hold("shop", By("ann@desk", "hold shop"), max_seconds=1, for_seconds=1, wait=0)
     assert [entry.what for entry in control.store.ledger.entries].count("hold shop") == 2
+
+
+async def test_a_colour_that_arrives_but_cannot_be_compiled_leaves_the_control_plane_alive(
+    control: Control, planes: FakePlanes, health: FakeHealth
+) -> None:
+    health.dead = {"teal"}
+    await control.reload(rules("teal"), "rules.yaml")
+    health.dead, planes.refuses = set(), {"shop"}
+    await control.tend()
+    assert colour(planes) == "blue"
+    assert [move.wanted for move in control.store.waiting()] == ["teal"]
