@@ -55,7 +55,7 @@ class Download:
         try:
             payload, rest = body.feed(received)
         except BadBody:
-            self._exchange.cut()
+            self._exchange.broke_off()
             return
         wire = payload
         if self._is_chunked:
@@ -65,7 +65,7 @@ class Download:
         if before or wire:
             self._write(before + wire if before else wire, len(payload))
         if body.done:
-            self._exchange.target_done(is_reusable=self._response.keep_alive and not rest)
+            self._exchange.finished(is_reusable=self._response.keep_alive and not rest)
         else:
             self._exchange.touched()
 
@@ -73,7 +73,7 @@ class Download:
         """The target closed its side, and that is how this body ends."""
         if self._is_chunked:
             self._write(last_chunk(), 0)
-        self._exchange.target_done(is_reusable=False)
+        self._exchange.finished(is_reusable=False)
 
     def _write(self, wire: bytes, payload_bytes: int) -> None:
         self._exchange.outcome.bytes_out += payload_bytes

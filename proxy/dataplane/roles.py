@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from proxy.dataplane.deadlines import Deadlined
-from proxy.dataplane.upstream import TargetConnection
 from proxy.errors import ShuntError
 from proxy.http1.request import RequestHead
 from proxy.observe.stats import Verdict
@@ -159,7 +158,6 @@ class Exchanging(Protocol):
     plan: Plan | None
     fleet: Fleet | None
     outcome: Outcome
-    connection: TargetConnection | None
     copies: list[Copying]
 
     def fail_upload(self, error: ShuntError) -> None:
@@ -168,11 +166,11 @@ class Exchanging(Protocol):
     def closes_client(self) -> None:
         """The client's connection ends with this response."""
 
-    def target_done(self, *, is_reusable: bool) -> None:
-        """The response is complete."""
+    def finished(self, *, is_reusable: bool) -> None:
+        """The response is complete; `is_reusable`: so is what came on the target's connection."""
 
     def touched(self) -> None:
         """Bytes of the body moved."""
 
-    def cut(self) -> None:
-        """The answer broke off."""
+    def broke_off(self) -> None:
+        """The answer cannot be completed."""

@@ -54,6 +54,10 @@ class Upload:
         self._forget_if_long()
         self._exchange.client.resume_reading()
 
+    def stop(self) -> None:
+        """The connection is gone; what comes is kept for the next one."""
+        self._connection = None
+
     def feed(self, received: bytes) -> bytes:
         """Pass on what belongs to the body; return what is behind it."""
         try:
@@ -85,8 +89,8 @@ class Upload:
         if self._kept is not None:
             self._kept.append(wire)
             self._kept_bytes += len(wire)
-        connection = self._exchange.connection
-        if connection is None or connection is not self._connection:
+        connection = self._connection
+        if connection is None:
             if self._kept_bytes > REPLAY_BYTES and not self._body.done:
                 self._exchange.client.pause_reading()  # nowhere to send it yet
         elif not connection.transport.is_closing():
