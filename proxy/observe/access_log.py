@@ -39,7 +39,7 @@ class AccessLog:
         self._later = later
         self._dice = dice
         self._lost = lost
-        self._pending: deque[Entry] = deque()
+        self._pending: list[Entry] = []
         self._is_due = False
 
     def record(self, outcome: Outcome) -> None:
@@ -51,7 +51,7 @@ class AccessLog:
         if len(self._pending) >= MOST_PENDING:
             self._lost(1)
             return
-        self._pending.append(Entry(time.time(), outcome))
+        self._pending.append((time.time(), outcome))
         if not self._is_due:
             self._is_due = True
             self._later(FLUSH_SECONDS, self._flush)
@@ -70,7 +70,8 @@ class AccessLog:
             self._later(0.0, self._flush)
 
     def _write_batch(self) -> None:
-        entries = [self._pending.popleft() for _ in range(min(BATCH_LINES, len(self._pending)))]
+        entries = self._pending[:BATCH_LINES]
+        del self._pending[:BATCH_LINES]
         self._count_lost(self._writer.write(self._format(entries)))
 
     def _count_lost(self, lines: int) -> None:
@@ -104,7 +105,7 @@ class Writer:
         """Begin to write."""
         self._thread.start()
 
-    def write(self, lines: list[str]) -> int:
+    def write(self, lines: list[bytes]) -> int:
         """Queue the lines and return at once; the number of those for which there was no room."""
         chunks = chunked(lines)
         size = sum(len(chunk) for chunk, _ in chunks)
@@ -151,17 +152,17 @@ class Writer:
             return chunk
 
 
-def chunked(lines: list[str]) -> list[tuple[bytes, int]]:
+def chunked(lines: list[bytes]) -> list[tuple[bytes, int]]:
     """The lines in pieces of at most MOST_BYTES, each with the number of its lines."""
     chunks: list[tuple[bytes, int]] = []
     first = size = 0
     for position, line in enumerate(lines):
-        if size + len(line) > MOST_BYTES and position > first:
-            chunks.append(("".join(lines[first:position]).encode("ascii"), position - first))
-            first, size = position, 0
         size += len(line)
+        if size > MOST_BYTES and position > first:
+            chunks.append((b"".join(lines[first:position]), position - first))
+            first, size = position, len(line)
     if lines:
-        chunks.append(("".join(lines[first:]).encode("ascii"), len(lines) - first))
+        chunks.append((b"".join(lines[first:]), len(lines) - first))
     return chunks
 
 

@@ -25,6 +25,13 @@ STATUS_CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx", "other", "other", "
 """By `status // 100`; `none`: the client left before it got a status."""
 
 _COUNTS = {
+    "retry": ("shunt_retries", "Tries after the first, rescues left out", "service version"),
+    "rescue": ("shunt_rescues", "Requests that stable answered after the drawn candidate failed", "service version"),
+    "failover": (
+        "shunt_failovers",
+        "Requests that a stand-in answered for a version without targets",
+        "service version",
+    ),
     "failed_draw": ("shunt_failed_draws", "First tries that failed at the version drawn", "service version cause"),
     "error": ("shunt_errors", "Requests that Shunt answered itself or that broke off", "service version cause"),
     "refused": ("shunt_refused_requests", "Requests refused before any service was asked", "cause"),
@@ -85,11 +92,8 @@ class Collector:
         for name, text, index in (
             ("shunt_received_bytes", "Bytes of requests received from clients", stats.BYTES_IN),
             ("shunt_sent_bytes", "Bytes of responses sent to clients", stats.BYTES_OUT),
-            ("shunt_retries", "Tries after the first, rescues left out", stats.RETRIES),
-            ("shunt_rescues", "Requests that stable answered after the drawn candidate failed", stats.RESCUES),
-            ("shunt_failovers", "Requests that a stand-in answered for a version without targets", stats.FAILOVERS),
         ):
-            values = ((names, row[index - stats.RETRIES]) for names, row in self._totals.routes.items())
+            values = ((names, row[index - stats.BYTES_IN]) for names, row in self._totals.routes.items())
             yield _counter(name, text, ("service", "route", "version"), values)
 
     def _durations(self) -> Iterator[Metric]:
@@ -99,7 +103,7 @@ class Collector:
             "From a request's first byte to its response's last, by the version drawn",
             ("service", "route", "version"),
             stats.BOUNDS,
-            ((names, row[stats.DURATION_SUM - stats.RETRIES :]) for names, row in routes),
+            ((names, row[stats.DURATION - stats.BYTES_IN :]) for names, row in routes),
         )
         yield _histogram(
             "shunt_upstream_duration_seconds",
@@ -120,8 +124,10 @@ class Collector:
         values: dict[str, dict[Labels, float]] = {word: {} for word in _COUNTS}
         for (word, *labels), count in self._totals.counts.items():
             values[word][tuple(labels)] = count
+        # What may happen to any version stands at 0 before it does, or its first time would not be seen as a rise.
+        zero: dict[str, dict[Labels, float]] = {"": {(): 0}, "service version": dict.fromkeys(self._totals.versions, 0)}
         for word, (name, text, labelled) in _COUNTS.items():
-            always: dict[Labels, float] = {} if labelled else {(): 0.0}
+            always = zero.get(labelled, {})
             yield _counter(name, text, labelled.split(), (always | values[word]).items())
 
     def _standing(self) -> Iterator[Metric]:

@@ -7,12 +7,14 @@ nothing of a former table is kept alive, and the same names simply meet again in
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+from operator import sub
 from typing import Literal, NamedTuple, TypeVar
 
-from proxy.plan import Outcome, Plan
-from proxy.targets import Target
+from proxy.plan import Lane, Outcome, Plan
+from proxy.targets import Fleet, Target
 
 BOUNDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -25,13 +27,13 @@ PROXY_BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.
 # Where each number stands in a row. Two rows are merged by adding them up. A histogram is its sum, then its buckets.
 STATUSES = 10
 """A row begins with the status classes, by `status // 100`; 0 for a client that left before any status."""
-RETRIES, RESCUES, FAILOVERS, BYTES_IN, BYTES_OUT, DURATION_SUM = range(STATUSES, STATUSES + 6)
-DURATION = DURATION_SUM + 1
-UPSTREAM_SUM = DURATION + len(BOUNDS) + 1
-UPSTREAM = UPSTREAM_SUM + 1
-PROXY_SUM = UPSTREAM + len(BOUNDS) + 1
-PROXY = PROXY_SUM + 1
-WIDTH = PROXY + len(PROXY_BOUNDS) + 1
+BYTES_IN, BYTES_OUT, DURATION = range(STATUSES, STATUSES + 3)
+UPSTREAM = DURATION + len(BOUNDS) + 2
+PROXY = UPSTREAM + len(BOUNDS) + 2
+WIDTH = PROXY + len(PROXY_BOUNDS) + 2
+
+_MOST_SAMPLES = 4096
+"""How many numbers of one kind of request may wait to be put into their row: bounded while the brain is away."""
 
 Name = TypeVar("Name")
 Row = list[float]
@@ -39,6 +41,8 @@ Series = tuple[str, str, str, str]
 """Service, route, version drawn, version that answered ("" when the proxy answered itself)."""
 TargetName = tuple[str, str, str]
 """Service, version, address."""
+Kind = tuple[Lane, Fleet, Target | None, int]
+"""What requests with a common row have in common: lane, version drawn, target that answered whole, status."""
 Counts = dict[tuple[str, ...], int]
 """Rarer things: the first word says what was counted, the others for whom."""
 
@@ -89,15 +93,16 @@ class Gauges(NamedTuple):
 
 
 class Stats:
-    """One worker's books. Every method takes well under two microseconds, except those that empty them."""
+    """One worker's books. Only the few numbers of a request are noted while it is served; they become a row later."""
 
-    __slots__ = ("_counts", "_gauges", "_rows", "_targets", "_undelivered")
+    __slots__ = ("_counts", "_gauges", "_rows", "_samples", "_targets", "_undelivered")
 
     def __init__(self, gauges: Gauges | None = None) -> None:
         self._gauges = gauges or Gauges()
-        # Lanes, fleets and targets are compared by identity: one look-up instead of three names.
-        self._rows: dict[tuple[object, object, str], tuple[Series, Row]] = {}
-        self._targets: dict[Target, Row] = {}
+        # Lanes, fleets and targets are compared by identity: one look-up instead of five names.
+        self._samples: dict[Kind, list[float]] = {}
+        self._rows: dict[Series, Row] = {}
+        self._targets: dict[TargetName, Row] = {}
         self._counts: Counts = {}
         self._undelivered: Delta | None = None
 
@@ -107,38 +112,19 @@ class Stats:
         if plan is None:
             self._count("refused", outcome.cause)
             return
-        status = outcome.status
-        key = (plan.lane, plan.fleet, outcome.answered_by)
-        named = self._rows.get(key)
-        if named is None:
-            series = (plan.lane.service, plan.lane.route, plan.fleet.version, outcome.answered_by)
-            named = self._rows[key] = (series, [0] * WIDTH)
-        row = named[1]
-        row[status // 100] += 1
-        row[BYTES_IN] += outcome.bytes_in
-        row[BYTES_OUT] += outcome.bytes_out
-        if status != 101:
-            self_made = duration = outcome.duration
-            upstream = outcome.upstream
-            if upstream >= 0.0:
-                # A sum that shrinks would look like a restart to Prometheus, so a clock's rounding must not show.
-                self_made = duration - upstream if upstream < duration else 0.0
-                row[UPSTREAM + bisect_left(BOUNDS, upstream)] += 1
-                row[UPSTREAM_SUM] += upstream
-            row[DURATION + bisect_left(BOUNDS, duration)] += 1
-            row[DURATION_SUM] += duration
-            row[PROXY + bisect_left(PROXY_BOUNDS, self_made)] += 1
-            row[PROXY_SUM] += self_made
-        target = outcome.target
-        if target is not None:
-            answers = self._targets.get(target)
-            if answers is None:
-                answers = self._targets[target] = [0] * STATUSES
-            answers[status // 100] += 1
-        if outcome.tries > 1 or outcome.drawn_failure or outcome.cause:
-            self._record_trouble(plan, outcome, row)
+        cause = outcome.cause
+        kind = (plan.lane, plan.fleet, None if cause else outcome.target, outcome.status)
+        try:
+            samples = self._samples[kind]
+        except KeyError:
+            samples = self._samples[kind] = []
+        samples += (outcome.duration, outcome.upstream, outcome.bytes_in, outcome.bytes_out)
+        if cause or outcome.tries > 1 or outcome.drawn_failure:
+            self._record_trouble(plan, outcome)
+        if len(samples) > _MOST_SAMPLES:
+            self._enter(kind, self._samples.pop(kind))
 
-    def _record_trouble(self, plan: Plan, outcome: Outcome, row: Row) -> None:
+    def _record_trouble(self, plan: Plan, outcome: Outcome) -> None:
         service, version = plan.fleet.service, plan.fleet.version
         if outcome.drawn_failure:
             self._count("failed_draw", service, version, outcome.drawn_failure)
@@ -146,10 +132,11 @@ class Stats:
             self._count("error", service, version, outcome.cause)
         rescued = was_rescued(plan, outcome)
         if rescued:
-            row[RESCUES] += 1
+            self._count("rescue", service, version)
         elif outcome.answered_by not in ("", version):
-            row[FAILOVERS] += 1
-        row[RETRIES] += max(0, outcome.tries - 1 - rescued)
+            self._count("failover", service, version)
+        if outcome.tries - rescued > 1:
+            self._count("retry", service, version, times=outcome.tries - rescued - 1)
 
     def shadow(self, service: str, version: str, verdict: Verdict) -> None:
         """Count how the copy of one eligible request ended."""
@@ -165,20 +152,17 @@ class Stats:
 
     def lose_log_lines(self, lines: int) -> None:
         """Count lines of the access log that nobody will read."""
-        self._counts[("log_lost",)] = self._counts.get(("log_lost",), 0) + lines
+        self._count("log_lost", times=lines)
 
     def delta(self) -> Delta:
         """All that was counted since the last call, with what `restore` gave back, and the gauges as they are."""
-        rows, self._rows = self._rows, {}
-        targets, self._targets = self._targets, {}
+        samples, self._samples = self._samples, {}
+        for kind, numbers in samples.items():
+            self._enter(kind, numbers)
+        requests, self._rows = self._rows, {}
+        answers, self._targets = self._targets, {}
         counts, self._counts = self._counts, {}
         undelivered, self._undelivered = self._undelivered, None
-        requests: dict[Series, Row] = {}
-        for series, row in rows.values():
-            add_row(requests, series, row)
-        answers: dict[TargetName, Row] = {}
-        for target, row in targets.items():
-            add_row(answers, (target.service, target.version, str(target.address)), row)
         gauges = self._gauges
         fresh = Delta(requests, answers, counts, _in_flight(gauges.targets()), gauges.connections(), {**gauges.held()})
         if undelivered is not None:
@@ -192,8 +176,44 @@ class Stats:
         else:
             merge(self._undelivered, delta)
 
-    def _count(self, *key: str) -> None:
-        self._counts[key] = self._counts.get(key, 0) + 1
+    def _count(self, *key: str, times: int = 1) -> None:
+        self._counts[key] = self._counts.get(key, 0) + times
+
+    def _enter(self, kind: Kind, samples: list[float]) -> None:
+        """Put what was noted of one kind of request into its row."""
+        lane, fleet, target, status = kind
+        classes = [0.0] * STATUSES
+        classes[status // 100] = len(samples) // 4
+        durations, upstream, own = times_of(samples, answered=target is not None) if status != 101 else ([], [], [])
+        row = [
+            *classes,
+            sum(samples[2::4]),
+            sum(samples[3::4]),
+            *histogram(durations, BOUNDS),
+            *histogram(upstream, BOUNDS),
+            *histogram(own, PROXY_BOUNDS),
+        ]
+        answered_by = target.version if target is not None else ""
+        add_row(self._rows, (lane.service, lane.route, fleet.version, answered_by), row)
+        if target is not None:
+            add_row(self._targets, (target.service, target.version, str(target.address)), classes)
+
+
+def times_of(samples: list[float], *, answered: bool) -> tuple[list[float], list[float], list[float]]:
+    """Whole durations, those of targets, and what is left of each for ourselves."""
+    durations, upstream = samples[0::4], samples[1::4]
+    if answered:
+        return durations, upstream, [*map(sub, durations, upstream)]
+    asked = [time for time in upstream if time >= 0.0]
+    return durations, asked, [whole - max(part, 0.0) for whole, part in zip(durations, upstream, strict=True)]
+
+
+def histogram(times: list[float], bounds: tuple[float, ...]) -> list[float]:
+    """The sum of the times, then how many lie in each bucket: above the bound before it, up to its own."""
+    times.sort()
+    below = [0, *(bisect_right(times, bound) for bound in bounds), len(times)]
+    # A sum that shrinks would look like a restart to Prometheus, so a clock's rounding must not show.
+    return [max(sum(times), 0.0), *(upper - lower for lower, upper in pairwise(below))]
 
 
 def was_rescued(plan: Plan, outcome: Outcome) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from proxy.observe.stats import (
-    PROXY_SUM,
-    RETRIES,
+    BYTES_IN,
+    PROXY,
     STATUSES,
-    UPSTREAM_SUM,
+    UPSTREAM,
     Counts,
     Delta,
     Name,
@@ -55,7 +55,7 @@ class Snapshot(NamedTuple):
     requests: Mapping[Series, Row]
     """Status classes by service, route, version drawn and version that answered."""
     routes: Mapping[tuple[str, str, str], Row]
-    """The part of a row from `stats.RETRIES` on, by service, route and version drawn."""
+    """The part of a row from `stats.BYTES_IN` on, by service, route and version drawn."""
     upstream: Mapping[tuple[str, str], Row]
     """The histogram of upstream time, by service and version that answered."""
     services: Mapping[str, Row]
@@ -124,10 +124,10 @@ class Totals:
         """Add what the worker in this slot has counted, and let its gauges replace those it sent before."""
         for (service, route, version, answered_by), row in delta.requests.items():
             self._requests.add((service, route, version, answered_by), row[:STATUSES])
-            self._routes.add((service, route, version), row[RETRIES:UPSTREAM_SUM])
+            self._routes.add((service, route, version), row[BYTES_IN:UPSTREAM])
             if answered_by:
-                self._upstream.add((service, answered_by), row[UPSTREAM_SUM:PROXY_SUM])
-            self._services.add(service, row[PROXY_SUM:])
+                self._upstream.add((service, answered_by), row[UPSTREAM:PROXY])
+            self._services.add(service, row[PROXY:])
         for target, answers in delta.targets.items():
             self._targets.add(target, answers)
         for key, count in delta.counts.items():
@@ -180,7 +180,7 @@ class Totals:
         match key:
             case ("ejection", service, version, target):
                 return (service, version, target) in self._names.targets
-            case (_, service, version, _):
+            case (_, service, version, *_):
                 return (service, version) in self._names.versions
         return True
 

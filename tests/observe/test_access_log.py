@@ -202,9 +202,9 @@ def test_lines_of_several_workers_never_run_into_each_other(pipe: Pipe) -> None:
 
 
 def test_no_write_is_longer_than_a_pipe_takes_whole() -> None:
-    lines = ["x" * length + "\n" for length in (10, 4085, 1, 4000, 95, 6000, 5)]
+    lines = [b"x" * length + b"\n" for length in (10, 4085, 1, 4000, 95, 6000, 5)]
     pieces = chunked(lines)
-    assert b"".join(text for text, _ in pieces).decode() == "".join(lines)
+    assert b"".join(text for text, _ in pieces) == b"".join(lines)
     assert sum(count for _, count in pieces) == len(lines)
     assert all(len(text) <= MOST_BYTES or count == 1 for text, count in pieces)
     assert chunked([]) == []
