@@ -211,8 +211,8 @@ def _odd_common(outcome: Outcome, second: str, millisecond: int) -> str:
         f'{client} - - [{second} +0000] "{method} {path}" {outcome.status or 499} {outcome.bytes_out} '
         f"{_common_names(outcome)} bucket={_bucket(outcome, b'-').decode()} tries={outcome.tries} "
         f"cause={_word(outcome.cause)} duration_us={int(outcome.duration * 1e6)} "
-        f"upstream_us={_dash(outcome.upstream)} first_byte_us={_dash(outcome.first_byte)} bytes_in={outcome.bytes_in} request_id={request_id} "
-        f"trace_id={trace_id}\n"
+        f"upstream_us={_dash(outcome.upstream)} first_byte_us={_dash(outcome.first_byte)} "
+        f"bytes_in={outcome.bytes_in} request_id={request_id} trace_id={trace_id}\n"
     )
 
 
