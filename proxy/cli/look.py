@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 def status(client: Client, watch: bool, interval: float, output: str) -> None:
     """Show services, versions, overrides and workers."""
     if not watch:
-        found = client.get("/v1/status")
-        show(found, output, lambda: drawn(found))
-    elif output == "table":
-        _watch(client, interval)
-    else:
-        _follow(client, interval, output)
+        _show_status(client.get("/v1/status"), output)
+        return
+    # Ctrl-C is how a watch ends.
+    with suppress(KeyboardInterrupt):
+        if output == "table" and sys.stdout.isatty():
+            _watch(client, interval)
+        else:
+            _follow(client, interval, output)
 
 
 @click.command(epilog="Example: shunt log --service shop --limit 10")
@@ -139,11 +143,16 @@ def _watch(client: Client, interval: float) -> None:
 
 
 def _follow(client: Client, interval: float, output: str) -> None:
-    """One document for each state that differs from the one before."""
+    """One document for each state that differs from the one before; for pipes and programs."""
     shown: dict[str, Json] = {}
     while True:
         found = client.get("/v1/status")
         if found != shown:
-            show(found, output, list)
+            _show_status(found, output)
             shown = found
         time.sleep(interval)
+
+
+def _show_status(found: dict[str, Json], output: str) -> None:
+    show(found, output, lambda: drawn(found))
+    sys.stdout.flush()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import click
@@ -34,15 +36,23 @@ class Rate(NamedTuple):
 @with_client
 def top(client: Client, interval: float, count: int, output: str) -> None:
     """Show requests per second, share, errors and latency of each version, live."""
-    if output == "table":
-        from rich.live import Live
+    looks = _looks(client, interval, count)
+    # Ctrl-C is how a watch ends.
+    with suppress(KeyboardInterrupt):
+        if output == "table":
+            _draw(looks)
+        else:
+            for found in looks:
+                show([dict(rate._asdict()) for rate in found], output, list)
+                sys.stdout.flush()
 
-        with Live(console=console(), auto_refresh=False) as live:
-            for found in _looks(client, interval, count):
-                live.update(table("", _COLUMNS, [_row(rate) for rate in found]), refresh=True)
-    else:
-        for found in _looks(client, interval, count):
-            show([dict(rate._asdict()) for rate in found], output, list)
+
+def _draw(looks: Iterator[list[Rate]]) -> None:
+    from rich.live import Live
+
+    with Live(console=console(), auto_refresh=False) as live:
+        for found in looks:
+            live.update(table("", _COLUMNS, [_row(rate) for rate in found]), refresh=True)
 
 
 def _looks(client: Client, interval: float, count: int) -> Iterator[list[Rate]]:
