@@ -16,6 +16,7 @@ MAX_COPIED = 200_000
 
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _MERGE = "<<"
+_TAGS = frozenset(("str", "int", "float", "bool", "null", "map", "seq"))
 
 
 class Unreadable(Exception):
@@ -237,7 +238,7 @@ class _Reader:
     # --- faults ----------------------------------------------------------------------------
 
     def _check_tag(self, tag: str, line: int) -> None:
-        if not tag.startswith("tag:yaml.org,2002:"):
+        if tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
             self._fault(line, f"the tag {tag} means nothing here", "take it out")
 
     def _path(self) -> str:

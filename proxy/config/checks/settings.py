@@ -10,6 +10,7 @@ from proxy.units import seconds
 from proxy.values import network
 
 _ADDRESS = "write host:port, [v6]:port or unix:/path"
+_MAY_BE_OFF = ("ofrep",)
 _LONGEST_UNIX = 107
 """Bytes that a socket's path may have on Linux (unix(7))."""
 
@@ -24,9 +25,9 @@ def check_settings(root: Branch, report: Report) -> None:
         if address in seen and not address.endswith(":0"):
             report.add(("listen", index), f"{address} stands there twice", "keep one of them")
         seen.add(address)
-    for key in ("admin", "telemetry"):
+    for key in ("admin", "telemetry", "ofrep"):
         written = text(root, key)
-        if written is not None:
+        if written is not None and (written or key not in _MAY_BE_OFF):
             check_address(written, (key,), report)
     for index, written in texts(root, "trusted_proxies"):
         _check_network(written, ("trusted_proxies", index), report)
