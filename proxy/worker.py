@@ -41,6 +41,7 @@ from proxy.processes.channel import (
     decode,
 )
 from proxy.processes.children import leave_signals_to_the_supervisor
+from proxy.processes.collector import undisturbed
 from proxy.processes.handed import read_settings
 from proxy.processes.lifeline import Lifeline, Message
 from proxy.processes.slices import Assembly
@@ -190,6 +191,10 @@ class Worker:
 
     async def _swap(self, ends: TableEnds) -> Acknowledged | Refused:
         """Compile in slices, swap one reference; a fault keeps the table that is there."""
+        with undisturbed(ends.revision):
+            return await self._compile(ends)
+
+    async def _compile(self, ends: TableEnds) -> Acknowledged | Refused:
         try:
             begun = self._assembly.complete(ends)
             compiling = Compiling(self._assembly.rules, self._registry, endpoints=begun.endpoints, previous=self._table)

@@ -40,6 +40,7 @@ from proxy.observe.metrics import Collector, Vitals
 from proxy.observe.stats import Delta
 from proxy.observe.totals import Names, Totals
 from proxy.processes.children import leave_signals_to_the_supervisor
+from proxy.processes.collector import settle
 from proxy.processes.lifeline import Lifeline, Message
 from proxy.processes.listeners import url
 from proxy.rules import Rules
@@ -222,6 +223,7 @@ class Brain:
     def _remember(self, rules: Rules) -> None:
         self._handover.rules.write(pickle.dumps(rules, protocol=5))
         self._totals.use(Names.of(rules))
+        settle()
 
     # --- what others see ---------------------------------------------------------------
 
