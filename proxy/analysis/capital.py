@@ -23,7 +23,7 @@ _MOST_LOG = 575.0
 
 def reserve_after(reserve: float, weight: float) -> float:
     """What is left of the reserve when a weight larger than all before begins."""
-    return reserve * (0.9 - 0.6 * weight)
+    return reserve * (0.92 - 0.7 * weight)
 
 
 class Capital:
