@@ -27,7 +27,7 @@ _CALL = re.compile(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+)(?: +\d+)? +(\w+)$", re.MULTIL
 _ATTACH_SECONDS = 10.0
 _UNDER_CALLGRIND_SECONDS = 180.0
 _CALLGRIND = [
-    *("valgrind", "--tool=callgrind", "--trace-children=yes"),
+    *("valgrind", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no"),
     *("--callgrind-out-file=@FOLDER@/callgrind.%p", "--vgdb-prefix=@FOLDER@/vgdb"),
 ]
 
@@ -59,6 +59,8 @@ def instructions(
     running = stage.start(peer, wrapper=_CALLGRIND, seconds=_UNDER_CALLGRIND_SECONDS)
     try:
         pid = carrier(running.child, running.port, requests, connections)
+        _tell_callgrind(running, pid, "instrumentation", "on")
+        load.exactly(running.port, requests, 4 * connections, connections)
         _dump(running, pid)
         runs = []
         for count in counts:
@@ -73,13 +75,17 @@ def _dump(running: Running, pid: int) -> int:
     """Make callgrind write what it counted since the last dump; how many instructions that was."""
     folder = running.place.folder
     seen = set(folder.glob(f"callgrind.{pid}.*"))
-    command = ["vgdb", f"--vgdb-prefix={folder}/vgdb", f"--pid={pid}", "dump"]
+    _tell_callgrind(running, pid, "dump")
+    (dump,) = set(folder.glob(f"callgrind.{pid}.*")) - seen
+    return counted_instructions(dump.read_text(errors="replace"))
+
+
+def _tell_callgrind(running: Running, pid: int, *words: str) -> None:
+    command = ["vgdb", f"--vgdb-prefix={running.place.folder}/vgdb", f"--pid={pid}", *words]
     try:
         subprocess.run(command, capture_output=True, timeout=60, check=True)
     except (subprocess.SubprocessError, OSError) as error:
         raise Failed(f"callgrind of {running.name} does not answer: {error}") from error
-    (dump,) = set(folder.glob(f"callgrind.{pid}.*")) - seen
-    return counted_instructions(dump.read_text(errors="replace"))
 
 
 def counted_instructions(dump: str) -> int:

@@ -37,6 +37,11 @@ class Cores:
     proxy: frozenset[int]
     others: frozenset[int]
 
+    @property
+    def every(self) -> frozenset[int]:
+        """For what a proxy does with more than one process at once."""
+        return self.proxy | self.others
+
     @classmethod
     def of_this_machine(cls) -> Cores:
         """The first usable core for the proxy; with one core only, everybody shares it."""

@@ -28,6 +28,7 @@ class Options:
     seconds: float
     connections: int
     peers: tuple[str, ...]
+    is_quick: bool = False
 
     @staticmethod
     def add_to(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,9 @@ class Options:
     def of(cls, arguments: argparse.Namespace) -> Options:
         """The options that were given; `--quick` overrules the effort."""
         rounds, seconds = (2, 1.0) if arguments.quick else (arguments.rounds, arguments.seconds)
-        return cls(rounds, seconds, arguments.connections, tuple(filter(None, arguments.peers.split(","))))
+        return cls(
+            rounds, seconds, arguments.connections, tuple(filter(None, arguments.peers.split(","))), arguments.quick
+        )
 
     def chosen(self, roster: Sequence[Peer]) -> list[Peer]:
         """Of these peers the ones asked for; raises Failed for a name that nobody bears."""

@@ -47,15 +47,20 @@ class Stage:
     candidate: int
     _children: ExitStack
 
-    def start(self, peer: Peer, *, wrapper: Sequence[str] = (), seconds: float = 20.0) -> Running:
-        """Start a peer, `wrapper` before its command, and wait until it answers; raises Failed."""
+    def start(
+        self, peer: Peer, *, wrapper: Sequence[str] = (), seconds: float = 20.0, cores: frozenset[int] | None = None
+    ) -> Running:
+        """Start a peer, `wrapper` before its command, and wait until it answers; raises Failed.
+
+        It runs on the core that is the proxy's, unless `cores` says otherwise.
+        """
         program = peer.find()
         if program is None:
             raise Failed(f"{peer.name} is not installed: get {peer.get}")
         folder = Path(tempfile.mkdtemp(prefix=f"{peer.name.replace(' ', '-')}-", dir=self.folder))
         place = Place(folder, free_port(), self.stable, self.candidate)
         command = [*(part.replace("@FOLDER@", str(folder)) for part in wrapper), *peer.command(program, place)]
-        child = Child.start("output", command, folder, cores=self.cores.proxy, environ=peer.environ)
+        child = Child.start(peer.name, command, folder, cores=cores or self.cores.proxy, environ=peer.environ)
         self._children.enter_context(child)
         child.wait_until_answers(place.listen, seconds)
         return Running(peer, place, child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 HOST = "bench.test"
@@ -18,37 +19,46 @@ _SECTIONS = ("cart", "search", "items", "account", "orders", "static")
 
 
 def requests(
-    *, method: str = "GET", path: str = "", body_bytes: int = 0, closes: bool = False, variety: int = _VARIETY
+    *,
+    method: str = "GET",
+    paths: Sequence[str] = (),
+    hosts: Sequence[str] = (HOST,),
+    body_bytes: int = 0,
+    closes: bool = False,
+    variety: int = _VARIETY,
 ) -> list[bytes]:
     """As many different requests as `variety` says, always the same ones.
 
-    `path` replaces the varying one up to the query, `closes` asks for the connection to be closed behind the answer.
+    Paths (up to the query) and hosts are drawn from those given. `closes` asks for the connection to be closed
+    behind the answer.
     """
     dice = random.Random(2026)
-    return [_request(dice, method, path, body_bytes, closes=closes) for _ in range(variety)]
+    made = []
+    for _ in range(variety):
+        path = dice.choice(paths) if paths else f"/{dice.choice(_SECTIONS)}/{dice.randrange(10**6)}"
+        lines = [f"{method} {path}?page={dice.randrange(90)} HTTP/1.1", *_fields(dice, dice.choice(hosts))]
+        if closes:
+            lines.append("Connection: close")
+        if body_bytes:
+            lines += ["Content-Type: application/octet-stream", f"Content-Length: {body_bytes}"]
+        body = dice.randbytes((body_bytes + 1) // 2).hex().encode()[:body_bytes]
+        made.append("\r\n".join((*lines, "", "")).encode() + body)
+    return made
 
 
-def _request(dice: random.Random, method: str, path: str, body_bytes: int, *, closes: bool) -> bytes:
-    section = dice.choice(_SECTIONS)
-    path = path or f"/{section}/{dice.randrange(10**6)}"
-    lines = [
-        f"{method} {path}?page={dice.randrange(90)} HTTP/1.1",
-        f"Host: {HOST}",
+def _fields(dice: random.Random, host: str) -> list[str]:
+    """The nine headers that a browser behind a session and a tracing front end sends."""
+    return [
+        f"Host: {host}",
         f"User-Agent: {dice.choice(_BROWSERS)}",
         "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
         "Accept-Encoding: gzip, deflate, br",
         f"Accept-Language: {dice.choice(_LANGUAGES)}",
         f"Cookie: theme=dark; session={dice.randbytes(12).hex()}",
-        f"Referer: http://{HOST}/{section}/",
+        f"Referer: http://{host}/{dice.choice(_SECTIONS)}/",
         f"X-User-Id: u-{dice.randrange(10**7)}",
         f"Traceparent: 00-{dice.randbytes(16).hex()}-{dice.randbytes(8).hex()}-01",
     ]
-    if closes:
-        lines.append("Connection: close")
-    if body_bytes:
-        lines += ["Content-Type: application/octet-stream", f"Content-Length: {body_bytes}"]
-    head = "\r\n".join(lines) + "\r\n\r\n"
-    return head.encode() + dice.randbytes((body_bytes + 1) // 2).hex().encode()[:body_bytes]
 
 
 def write(path: Path, entries: list[bytes]) -> Path:

@@ -19,7 +19,7 @@ _CONNECTIONS = 8
 def ask(on: Stage, options: Options) -> Answer:
     """All peers under eight connections that fetch a file which the origin sends from its page cache."""
     options = replace(options, connections=_CONNECTIONS)
-    samples = under_load(on, options, peers.everybody(), traffic.requests(path="/large"))
+    samples = under_load(on, options, peers.everybody(), traffic.requests(paths=["/large"]))
     middle = {name: Sample.middle(of) for name, of in samples.items()}
     per_gb = {name: sample.cpu_us / sample.answer_bytes * 1e3 for name, sample in middle.items()}
     rows = [
