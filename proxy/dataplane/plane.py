@@ -7,6 +7,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 
 from proxy.dataplane.deadlines import SWEEP_SECONDS
 from proxy.dataplane.hold import Hold
@@ -32,8 +33,7 @@ class DataPlane:
         self._resources.mirror = self._mirror
         self._holds: dict[str, Hold] = {}
         self._tunnel_grace = settings.drain.tunnel_grace
-        self._servers: dict[int, asyncio.Server] = {}
-        """By the descriptor of the listening socket."""
+        self._servers: dict[socket.socket, asyncio.Server] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
     # --- its life ---------------------------------------------------------------------------
@@ -47,12 +47,12 @@ class DataPlane:
         for listening in sockets:
             serve = loop.create_unix_server if listening.family == socket.AF_UNIX else loop.create_server
             server = await serve(lambda: ClientConnection(resources), sock=listening, backlog=_BACKLOG)
-            self._servers[listening.fileno()] = server
+            self._servers[listening] = server
 
     def forsake(self, sockets: Iterable[socket.socket]) -> None:
         """Accept no more on these; whoever was accepted there stays."""
         for listening in sockets:
-            server = self._servers.pop(listening.fileno(), None)
+            server = self._servers.pop(listening, None)
             if server is not None:
                 server.close()
 
@@ -64,8 +64,11 @@ class DataPlane:
         """Stop accepting and let everybody finish; what is left at the bound is for `close` to cut."""
         resources = self._resources
         resources.is_draining = True
-        for server in self._servers.values():
-            server.close()
+        # Whoever is connected already shall be answered: the queues are emptied in the same step that closes them.
+        arrived = [client for listening in self._servers for client in _waiting_at(listening)]
+        self.forsake(list(self._servers))
+        for client in arrived:
+            await resources.loop.connect_accepted_socket(lambda: ClientConnection(resources), client)
         for tunnel in list(resources.tunnels):
             tunnel.close_within(min(self._tunnel_grace, bound_seconds))
         resources.emptied.clear()
@@ -81,8 +84,7 @@ class DataPlane:
         """Cut what is left and let go of everything."""
         resources = self._resources
         resources.is_draining = True
-        for server in self._servers.values():
-            server.close()
+        self.forsake(list(self._servers))
         for client in list(resources.clients):
             client.abort()
         self._mirror.close()
@@ -154,3 +156,14 @@ class DataPlane:
             now = self._resources.clock()
             for service in [service for service, hold in self._holds.items() if hold.is_over(now)]:
                 self.release(service)
+
+
+def _waiting_at(listening: socket.socket) -> list[socket.socket]:
+    """Everybody who waits at a listening socket to be accepted."""
+    waiting = []
+    with suppress(OSError):
+        while True:
+            client, _ = listening.accept()
+            client.setblocking(False)
+            waiting.append(client)
+    return waiting
