@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from proxy.config.check import check
 from proxy.config.faults import Fault, Faults
 from proxy.config.files import Source, read
-from proxy.config.rules import check, load, rules
+from proxy.config.rules import load, rules
 from proxy.config.schema import schema
 from proxy.config.settings import load_settings
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path as FilePath
 
 from pydantic import TypeAdapter
 
-from proxy.config import files, reader
 from proxy.config.checks.services import check_services
 from proxy.config.faults import Fault, Faults, Path, meant
-from proxy.config.files import Source
+from proxy.config.files import Source, read
 from proxy.config.inheritance import merged
 from proxy.config.longhand import written_out
+from proxy.config.reader import parse
 from proxy.config.shape import shape
 from proxy.config.tree import Branch, Items, Node, Report, branch, items
 from proxy.config.values import validated
@@ -31,7 +31,7 @@ _ROUTES = TypeAdapter(tuple[Route, ...])
 
 def load(path: str | FilePath) -> Rules:
     """The rules in a file, or in all `*.yaml` of a directory; Faults if there is anything wrong."""
-    return rules(files.read(FilePath(path)))
+    return rules(read(FilePath(path)))
 
 
 def rules(sources: Iterable[Source]) -> Rules:
@@ -55,7 +55,7 @@ def _joined(sources: Iterable[Source], faults: list[Fault]) -> Branch:
     for source in sources:
         root.file = root.file or source.name
         before = len(faults)
-        tree = reader.parse(source, faults)
+        tree = parse(source, faults)
         is_said |= len(faults) > before
         for key, value in (tree or {}).items():
             line = tree.lines[key] if tree else 1
@@ -131,20 +131,3 @@ def _take_apart(root: Branch) -> None:
         routes = items(service, "routes")
         while routes:
             routes.pop()
-
-
-def check(paths: Sequence[str | FilePath]) -> list[str]:
-    """Every fault of each file or directory, in words; settings files are known by their keys or their name."""
-    from proxy.config.settings import is_settings, settings
-
-    found: list[str] = []
-    for path in paths:
-        try:
-            sources = files.read(FilePath(path))
-            if len(sources) == 1 and is_settings(sources[0]):
-                settings(sources[0], {}, {})
-            else:
-                rules(sources)
-        except Faults as broken:
-            found += map(str, broken.faults)
-    return found

@@ -7,12 +7,12 @@ from pathlib import Path as FilePath
 
 from pydantic import TypeAdapter
 
-from proxy.config import files, reader
 from proxy.config.checks.settings import check_settings
 from proxy.config.environment import Written, from_environment, overlay
 from proxy.config.faults import Fault, Faults
-from proxy.config.files import Source
+from proxy.config.files import Source, read
 from proxy.config.longhand import written_out
+from proxy.config.reader import parse
 from proxy.config.shape import shape
 from proxy.config.tree import Branch, Report
 from proxy.config.values import validated
@@ -35,14 +35,14 @@ def load_settings(
     if path is not None:
         if FilePath(path).is_dir():
             raise Faults([Fault(str(path), 0, "", "is a directory", "name the file with the settings")])
-        source = files.read(FilePath(path))[0]
+        source = read(FilePath(path))[0]
     return settings(source, environ, overrides or {})
 
 
 def settings(source: Source | None, environ: Mapping[str, str], overrides: Mapping[str, Override]) -> Settings:
     """The settings of one file's content under the environment and the command line."""
     faults: list[Fault] = []
-    root = (reader.parse(source, faults) if source is not None else None) or Branch()
+    root = (parse(source, faults) if source is not None else None) or Branch()
     root.file = source.name if source is not None else "settings"
     report = Report(root)
     for written in (*from_environment(environ, faults), *_from_command_line(overrides)):
@@ -68,7 +68,7 @@ def _from_command_line(overrides: Mapping[str, Override]) -> list[Written]:
 
 def is_settings(source: Source) -> bool:
     """Whether a file is meant as settings: by its top-level keys, and where these say nothing by its name."""
-    tree = reader.parse(source, [])
+    tree = parse(source, [])
     keys = set(tree or ())
     if "services" in keys:
         return False

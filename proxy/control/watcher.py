@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from proxy import config
-from proxy.config import Faults, Source, files
+from proxy.config import Faults, Source
+from proxy.config.files import Listing, listed, read
 from proxy.errors import Invalid
 from proxy.rules import Rules
 
@@ -49,7 +50,7 @@ class Watcher(Generic[T]):
         parse: Parse[T],
         take: Callable[[T | Invalid], Awaitable[None]],
         *,
-        listing: files.Listing = files.listed,
+        listing: Listing = listed,
         look_seconds: float = LOOK_SECONDS,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
@@ -133,7 +134,7 @@ class Watcher(Generic[T]):
         """Read, and note what was read; what changed meanwhile has still to settle."""
         before = signature(self.path, self._listing)
         try:
-            found: Sources | Faults = files.read(self.path, self._listing)
+            found: Sources | Faults = read(self.path, self._listing)
         except Faults as faults:
             found = faults
         after = signature(self.path, self._listing)
@@ -160,7 +161,7 @@ def watch_rules(path: Path, take: Callable[[Rules | Invalid], Awaitable[None]]) 
     return Watcher(path, config.rules, take)
 
 
-def signature(path: Path, listing: files.Listing = files.listed) -> Signature:
+def signature(path: Path, listing: Listing = listed) -> Signature:
     """How the files of a path look from outside; what is not there looks like nothing."""
     try:
         stats = [(name, file.stat()) for name, file in listing(path)]
@@ -184,7 +185,7 @@ def _digest(found: Sources | Faults) -> object:
 # --- mounts -------------------------------------------------------------------------------
 
 
-def mounted_alone(path: Path, listing: files.Listing = files.listed, mounts: Path | None = None) -> list[str]:
+def mounted_alone(path: Path, listing: Listing = listed, mounts: Path | None = None) -> list[str]:
     """A warning for each file that is a mount of its own: a ConfigMap's subPath, which never changes."""
     try:
         points = mount_points((mounts or Path("/proc/self/mountinfo")).read_text(errors="surrogateescape"))

@@ -87,7 +87,7 @@ def test_addresses(address: str) -> None:
         ("workers: some", "workers: some is not a whole number"),
         ("trusted_proxies: [10.0.0.0/33]", "trusted_proxies[0]: '10.0.0.0/33' is not a network"),
         ("name: a b", "name: 'a b' is not a pseudonym"),
-        ("dns: {min: 1m, max: 1s}", "dns.max: is below dns.min"),
+        ("dns: {min: 1m, max: 1s}", "dns.max: dns.max, 1 s, is below dns.min, 60 s"),
         ("dns: {server: 10.0.0.1}", "dns.server: '10.0.0.1' is not an address"),
         ("log: {level: loud}", "log.level: loud is not possible here; use one of debug"),
         ("limits: {head_bytes: 1}", "limits.head_bytes: 1 is below 1024"),
@@ -117,3 +117,7 @@ def test_faults_of_all_sources_are_named_at_once(tmp_path: Path) -> None:
 def test_a_directory_is_no_settings_file(tmp_path: Path) -> None:
     with pytest.raises(Faults, match="is a directory"):
         load_settings(tmp_path, {})
+
+
+def test_flags_in_the_environment_are_no_settings() -> None:
+    assert load_settings(None, {"SHUNT_FLAG_S": "true", "SHUNT_FLAG_NEW_CHECKOUT": "true"}) == Settings()

@@ -165,7 +165,7 @@ async def test_a_file_that_changes_while_it_is_read_is_not_taken(
     await watching.first()
     path.write_text(text("two"))
     assert watching._look() is None
-    read = watcher.files.read
+    read = watcher.read
 
     def read_slowly(*arguments: object) -> object:
         found = read(*arguments)  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ async def test_a_file_that_changes_while_it_is_read_is_not_taken(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(watcher.files, "read", read_slowly)
+        patch.setattr(watcher, "read", read_slowly)
         assert watching._look() is None
     found = watching._look() or watching._look()
     assert found is not None

@@ -82,4 +82,5 @@ def _check_dns(dns: Branch, report: Report) -> None:
     except ValueError:
         return
     if shortest > longest:
-        report.add(("dns", "max"), "is below dns.min", "give max at least as long as min")
+        key = "max" if "max" in dns else "min"
+        report.add(("dns", key), f"dns.max, {longest:g} s, is below dns.min, {shortest:g} s", "let max be the longer")
