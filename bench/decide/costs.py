@@ -10,7 +10,7 @@ from timeit import repeat
 from bench.decide.dice import lognormal_buckets
 from bench.decide.worlds import STEPS
 from proxy.analysis.judge import Judge
-from proxy.analysis.witness import ArmCounts, Testimony, Watch, Witness
+from proxy.analysis.witness import ArmCounts, Sighting, Watch, Witness
 from proxy.model import Choice
 from proxy.plan import Lane, Outcome, Plan
 from proxy.strategies.progressive import Analysis
@@ -70,7 +70,7 @@ def _judge() -> Judge:
     for number, weight in enumerate(STEPS):
         for second in range(60):
             arms = [_arm(dice, cumulated, count) for count in (round(100 * (1 - weight)), round(100 * weight))]
-            judge.hear(Testimony("shop", "", "r", weight, arms[0], arms[1], {}), number * 60.0 + second)
+            judge.hear(Sighting("shop", "", "r", weight, arms[0], arms[1], {}), number * 60.0 + second)
         judge.take_rows()
     return judge
 

@@ -12,7 +12,7 @@ from bench.decide.dice import binomial, gap, lognormal_buckets
 from bench.decide.rivals import Minute
 from proxy.analysis.finding import Decision, decide
 from proxy.analysis.judge import Judge
-from proxy.analysis.witness import ERROR, ArmCounts, Item, Testimony, mixed
+from proxy.analysis.witness import ERROR, ArmCounts, Item, Sighting, mixed
 from proxy.strategies.progressive import Analysis
 
 NOTHING = ArmCounts(0, 0, 0, 0, {}, {})
@@ -80,7 +80,7 @@ def _minute(world: World, judge: Judge, start: float, weight: float, dice: Rando
         sums[0] += good - by_candidate
         sums[2] += by_candidate
         if is_over:
-            judge.hear(_testimony(weight, requests - at + pending, pending, 0), start + 59.999)
+            judge.hear(_sighting(weight, requests - at + pending, pending, 0), start + 59.999)
             return Minute(*sums), sums[2], None
         at += step
         if dice.random() >= whose:
@@ -88,16 +88,16 @@ def _minute(world: World, judge: Judge, start: float, weight: float, dice: Rando
             continue
         sums[2], sums[3] = sums[2] + 1, sums[3] + 1
         now = start + at / world.requests_per_second
-        judge.hear(_testimony(weight, pending, pending, 1), now)
+        judge.hear(_sighting(weight, pending, pending, 1), now)
         pending = 0
         if decide(judge.weigh(now).total, Analysis(), 0, 0.0) is Decision.ROLLBACK:
             return Minute(*sums), sums[2], now
 
 
-def _testimony(weight: float, stable: int, stable_failed: int, candidate_failed: int) -> Testimony:
+def _sighting(weight: float, stable: int, stable_failed: int, candidate_failed: int) -> Sighting:
     by_stable = ArmCounts(stable, stable_failed, stable, stable_failed, {}, {})
     by_candidate = ArmCounts(candidate_failed, candidate_failed, candidate_failed, candidate_failed, {}, {})
-    return Testimony("shop", "", "r", weight, by_stable, by_candidate, {})
+    return Sighting("shop", "", "r", weight, by_stable, by_candidate, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def latencies(world: SlowWorld, seed: int) -> Verdict:
             0.05 * drift * world.slower / shortened, 0.5, world.tail_share, world.tail_seconds / shortened
         )
         by_stable = _samples(dice, stable, world.requests_per_second - drawn)
-        judge.hear(Testimony("shop", "", "r", weight, by_stable, _samples(dice, slow, drawn), {}), second + 0.5)
+        judge.hear(Sighting("shop", "", "r", weight, by_stable, _samples(dice, slow, drawn), {}), second + 0.5)
         candidate += drawn
         if decide(judge.weigh(second + 0.5).total, Analysis(), 0, 0.0) is Decision.ROLLBACK:
             return Verdict(True, candidate, float(second))
@@ -174,7 +174,7 @@ def sticky(world: StickyWorld, seed: int) -> Verdict:
         by_second = _first_events(world, weight, start, places, rates, dice)
         for second in sorted(by_second):
             now = start + second + 0.5
-            judge.hear(Testimony("shop", "", "r", weight, NOTHING, NOTHING, {}, tuple(by_second[second])), now)
+            judge.hear(Sighting("shop", "", "r", weight, NOTHING, NOTHING, {}, tuple(by_second[second])), now)
             if decide(judge.weigh(now).total, Analysis(), 0, 0.0) is Decision.ROLLBACK:
                 return Verdict(True, judge.units, now)
     return Verdict(False, judge.units, len(world.steps) * STEP_SECONDS)

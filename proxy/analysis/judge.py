@@ -11,7 +11,7 @@ from proxy.analysis.evidence import MINUTE_SECONDS, Evidence, Row, Weighed
 from proxy.analysis.histogram import History, Sparse
 from proxy.analysis.identities import Identities
 from proxy.analysis.tally import CANDIDATE, QUANTILES, STABLE, Tally
-from proxy.analysis.witness import ERROR, WAITED, ArmCounts, Item, Testimony
+from proxy.analysis.witness import ERROR, WAITED, ArmCounts, Item, Sighting
 from proxy.strategies.progressive import Analysis
 
 ENOUGH_FOR_THRESHOLDS = 200
@@ -96,19 +96,19 @@ class Judge:
         if since != self._step:
             self._step, self._units, self._step_requests = since, 0, Seen()
 
-    def hear(self, testimony: Testimony, now: float) -> None:
+    def hear(self, sighting: Sighting, now: float) -> None:
         """Take in what one worker saw since it last said; what it says was already known is left out."""
-        self._turn(now, testimony.weight)
-        stable, candidate = testimony.stable, testimony.candidate
+        self._turn(now, sighting.weight)
+        stable, candidate = sighting.stable, sighting.candidate
         if self._exposed is None and candidate.requests:
             self._exposed = now
         heard = (stable.requests, stable.failed, candidate.requests, candidate.failed)
         self._requests = _plus(self._requests, heard)
         self._step_requests = _plus(self._step_requests, heard)
-        if self._settings.enabled and 0 < testimony.weight < 1:
-            self._count(testimony, now)
+        if self._settings.enabled and 0 < sighting.weight < 1:
+            self._count(sighting, now)
         self.learn(stable.samples)
-        self.learn(testimony.past)
+        self.learn(sighting.past)
 
     # --- what it says ---------------------------------------------------------------------
 
@@ -221,19 +221,19 @@ class Judge:
         self._thresholds = tuple(self._history.quantile(share) for share in QUANTILES)
         self._history.age()
 
-    def _count(self, testimony: Testimony, now: float) -> None:
+    def _count(self, sighting: Sighting, now: float) -> None:
         seen = Tally()
         with_latency = self.is_timing(now)
-        for arm, counts in ((STABLE, testimony.stable), (CANDIDATE, testimony.candidate)):
+        for arm, counts in ((STABLE, sighting.stable), (CANDIDATE, sighting.candidate)):
             seen.units[arm] = counts.drawn
             seen.errors[arm] = counts.drawn_failed
             if with_latency:
                 self._sort(seen, arm, counts)
         if seen.units[STABLE] or seen.units[CANDIDATE]:
             self._units += seen.units[CANDIDATE]
-            self._add(testimony.weight, seen)
-        for item in testimony.items:
-            self._hear_item(item, testimony.weight, with_latency=with_latency)
+            self._add(sighting.weight, seen)
+        for item in sighting.items:
+            self._hear_item(item, sighting.weight, with_latency=with_latency)
 
     def _sort(self, seen: Tally, arm: int, counts: ArmCounts) -> None:
         """Slow and fast by each threshold; a wait that ended below it tells nothing."""

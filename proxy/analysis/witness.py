@@ -68,7 +68,7 @@ class ArmCounts(NamedTuple):
     """Those that ended without a first byte, by the bucket of their wait."""
 
 
-class Testimony(NamedTuple):
+class Sighting(NamedTuple):
     """All that one worker saw of one rollout under one weight since it last said."""
 
     service: str
@@ -167,11 +167,11 @@ class Witness:
         self._stands: dict[tuple[str, str], _Stand] = {}
         self._lanes: dict[Lane, _Stand | None] = {}
 
-    def watch(self, watches: Iterable[Watch]) -> list[Testimony]:
+    def watch(self, watches: Iterable[Watch]) -> list[Sighting]:
         """Look for these from now on, and hand out what was seen of rollouts that changed or ended."""
         wanted = {(watch.service, watch.route): watch for watch in watches}
         gone = [key for key, stand in self._stands.items() if wanted.get(key) != stand.watch]
-        last = [testimony for key in gone for testimony in _testimonies(self._stands.pop(key))]
+        last = [sighting for key in gone for sighting in _sightings(self._stands.pop(key))]
         for key, watch in wanted.items():
             self._stands.setdefault(key, _Stand(watch))
         self._lanes.clear()
@@ -211,9 +211,9 @@ class Witness:
             return arm.is_candidate
         return False
 
-    def delta(self) -> list[Testimony]:
+    def delta(self) -> list[Sighting]:
         """What was seen since the last call, as plain values."""
-        return [testimony for stand in self._stands.values() for testimony in _testimonies(stand)]
+        return [sighting for stand in self._stands.values() for sighting in _sightings(stand)]
 
     def _find(self, lane: Lane) -> _Stand | None:
         if len(self._lanes) >= MAX_LANES:
@@ -253,7 +253,7 @@ def _waited(outcome: Outcome, shortened: float) -> int | None:
     return bisect_left(EDGES, outcome.upstream * shortened)
 
 
-def _testimonies(stand: _Stand) -> list[Testimony]:
+def _sightings(stand: _Stand) -> list[Sighting]:
     """What a stand saw, after which it has seen nothing."""
     found = []
     for weight, stratum in stand.strata.items():
@@ -261,7 +261,7 @@ def _testimonies(stand: _Stand) -> list[Testimony]:
             continue
         watch, stable, candidate = stand.watch, stratum.stable, stratum.candidate
         found.append(
-            Testimony(
+            Sighting(
                 watch.service,
                 watch.route,
                 watch.release,
