@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from proxy.dataplane.deadlines import SWEEP_SECONDS
@@ -26,9 +27,17 @@ _BACKLOG = 4096
 class DataPlane:
     """Everything that serves requests in one process; used from one event loop only."""
 
-    def __init__(self, settings: Settings, observer: Observer, dice: Dice, name: str) -> None:
-        """`name` is the pseudonym in Via, common to all workers of an instance."""
-        self._resources = Resources(settings, observer, dice, name)
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer,
+        dice: Dice,
+        name: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`name` is the pseudonym in Via, common to all workers of an instance; `clock` counts seconds."""
+        self._resources = Resources(settings, observer, dice, name, clock)
         self._mirror = Mirror(self._resources)
         self._resources.mirror = self._mirror
         self._holds: dict[str, Hold] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from ipaddress import ip_network
 
@@ -31,14 +30,16 @@ def _no_table(request: Request, dice: Dice, now: float) -> Plan:
 class Resources:
     """Clock, dice, deadlines, limits, pools and budgets; used from one event loop only."""
 
-    def __init__(self, settings: Settings, observer: Observer, dice: Dice, name: str) -> None:
+    def __init__(
+        self, settings: Settings, observer: Observer, dice: Dice, name: str, clock: Callable[[], float]
+    ) -> None:
         """`name` is the pseudonym in Via, common to all workers of an instance."""
         limits = settings.limits
         self.limits = limits
         self.request_limits = RequestLimits(
             limits.head_bytes, limits.head_fields, limits.target_bytes, limits.trailer_bytes
         )
-        self.clock = time.monotonic
+        self.clock = clock
         self.dice = dice
         self.plan: MakePlan = _no_table
         self.observer = observer
