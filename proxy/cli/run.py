@@ -53,9 +53,12 @@ def run(
     sys.exit(app.run(settings))
 
 
-@click.command(epilog="Example: shunt demo")
-def demo() -> None:
+@click.command(epilog="Example: shunt demo --seconds 30")
+@click.option("--seconds", type=click.FloatRange(min=0), default=0.0, help="End by itself after so long; 0: on Ctrl-C.")
+@click.option("--load/--no-load", default=True, show_default=True, help="Send requests, so that the view moves.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The proxy's port; 0: any. Default: 8080 if it is free.")
+def demo(seconds: float, load: bool, port: int | None) -> None:
     """Start demo backends, the proxy in front, and a live view of who gets what."""
     from proxy import demo as shown
 
-    sys.exit(shown.main())
+    sys.exit(shown.main(seconds=seconds, has_load=load, port=port))
