@@ -10,11 +10,13 @@ from math import exp
 from proxy.analysis import errors
 from proxy.analysis.evidence import Weighed
 from proxy.analysis.judge import Judge, Seen
+from proxy.analysis.multinomial import split_p_value
 from proxy.analysis.tally import CANDIDATE, STABLE, Tally
 from proxy.strategies.progressive import Analysis
 
 DEADLINE_SECONDS = 3600.0
 DEADLINE_PAUSES = 3.0
+DOUBTFUL_SPLIT = 0.001
 _MOST_LOG = 575.0
 _HALVINGS = 30
 
@@ -40,6 +42,8 @@ class Finding:
     seen: Seen
     smallest_rate: float | None
     """The lowest error rate of the candidate that would have been caught by now; None when none would."""
+    split_p: float
+    """How likely chance alone makes the split differ so from its weights; tiny: something else assigns people."""
     cap: str
     text: str
 
@@ -99,6 +103,10 @@ def look(judge: Judge, settings: Analysis, now: float, *, since: float, pause: f
     cap = cap_exceeded(settings, judge.requests.candidate_failed, judge.failed_identities)
     decision = Decision.ROLLBACK if cap else decide(weighed.total, settings, units, watched, pause)
     smallest = smallest_rate(judge.totals, settings) if settings.enabled else None
+    split_p = split_p_value(judge.totals)
+    sentences = [*_observed(judge.requests), _concluded(decision, weighed, settings, units, cap, smallest)]
+    if split_p < DOUBTFUL_SPLIT:
+        sentences.append("The split is not what its weights say: something else assigns people, and no number holds.")
     return Finding(
         decision=decision,
         evidence=weighed,
@@ -107,8 +115,9 @@ def look(judge: Judge, settings: Analysis, now: float, *, since: float, pause: f
         watched_seconds=watched,
         seen=judge.requests,
         smallest_rate=smallest,
+        split_p=split_p,
         cap=cap,
-        text=" ".join([*_observed(judge.requests), _concluded(decision, weighed, settings, units, cap, smallest)]),
+        text=" ".join(sentences),
     )
 
 

@@ -175,6 +175,14 @@ def test_a_finding_says_in_plain_words_what_was_seen_and_what_follows() -> None:
     assert "fails more often" in found.text
 
 
+def test_a_split_that_something_else_decides_is_doubted() -> None:
+    drawn, forced = Judge(SETTINGS, 0.0), Judge(SETTINGS, 0.0)
+    drawn.hear(heard(0.2, arm(815), arm(185)), 1.0)
+    forced.hear(heard(0.2, arm(500), arm(500)), 1.0)
+    assert look(drawn, SETTINGS, 2.0, since=0.0).split_p > 0.05
+    assert "The split is not what its weights say" in look(forced, SETTINGS, 2.0, since=0.0).text
+
+
 def test_thresholds_are_the_quantiles_of_the_past_and_follow_it() -> None:
     history = History()
     history.add(Counter(range(100)))
