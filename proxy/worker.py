@@ -10,14 +10,14 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing, suppress
 
 import uvloop
 
 from proxy.dataplane.plane import DataPlane
-from proxy.observe.stats import Delta, Gauges, Stats
-from proxy.plan import Outcome
+from proxy.observe.stats import Delta, Gauges
+from proxy.processes.books import Books, open_access_log
 from proxy.processes.brainline import BrainLine
 from proxy.processes.channel import (
     Acknowledged,
@@ -51,23 +51,10 @@ from proxy.targets import Address, Registry, Target
 
 REPORT_SECONDS = 0.25
 BEAT_SECONDS = 1.0
+_LOG_SECONDS = 1.0
+"""How long a slow reader of the access log may keep a worker that leaves."""
 _STEP_SECONDS = 0.002
 """How long the brain's words may keep the loop from requests."""
-
-
-class _Books(Stats):
-    """Statistics that call when a drawn version has failed: the judge shall not wait for the next report."""
-
-    __slots__ = ("_failed",)
-
-    def __init__(self, failed: Callable[[], None], gauges: Gauges) -> None:
-        super().__init__(gauges)
-        self._failed = failed
-
-    def record(self, outcome: Outcome) -> None:
-        super().record(outcome)
-        if outcome.drawn_failure:
-            self._failed()
 
 
 class Worker:
@@ -79,8 +66,10 @@ class Worker:
         self._settings = settings
         self._started = time.time()
         self._registry = Registry()
-        self._stats = _Books(self._hurry, Gauges(self._connections, self._held, self._targets))
-        self._plane = DataPlane(settings, self._stats, random.Random(os.urandom(16)), settings.name)
+        self._stats = Books(self._hurry, Gauges(self._connections, self._held, self._targets))
+        dice = random.Random(os.urandom(16))
+        self._stats.log = open_access_log(settings, self._stats, dice)
+        self._plane = DataPlane(settings, self._stats, dice, settings.name)
         self._table: Table | None = None
         self._revision = 0
         self._assembly = Assembly()
@@ -102,8 +91,10 @@ class Worker:
             await self._obey()
             for task in tasks:
                 task.cancel()
-        self._count()
         await self._plane.close()
+        if self._stats.log is not None:
+            self._stats.log.close(_LOG_SECONDS)
+        self._count()
         if self._line is not None:
             self._line.close()
 

@@ -111,9 +111,9 @@ class Brain:
             return self._refuse("the workers did not take the first table in time")
         for warning in await self._watcher.warnings():
             _log.warning("%s", warning)
+        self._lifeline.tell("serving")
         if self._handover.is_first:
             self._announce()
-        self._lifeline.tell("serving")
         return 0
 
     def _refuse(self, why: str) -> int:

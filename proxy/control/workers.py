@@ -33,7 +33,7 @@ BEAT_SECONDS = 1.0
 """A worker speaks at least so often."""
 MISSED_BEATS = 3
 """A worker that was silent for so many is killed."""
-END_SECONDS = 0.5
+END_SECONDS = 0.9
 """How long a killed worker may take to be gone before the caller is answered anyway."""
 
 T = TypeVar("T")
