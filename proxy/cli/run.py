@@ -59,6 +59,6 @@ def run(
 @click.option("--port", type=click.IntRange(0, 65535), help="The proxy's port; 0: any. Default: 8080 if it is free.")
 def demo(seconds: float, load: bool, port: int | None) -> None:
     """Start demo backends, the proxy in front, and a live view of who gets what."""
-    from proxy import demo as shown
+    from proxy.demo.play import main
 
-    sys.exit(shown.main(seconds=seconds, has_load=load, port=port))
+    sys.exit(main(seconds=seconds, has_load=load, port=port))
