@@ -30,7 +30,7 @@ from proxy.control.dataplanes import CompileFailed
 from proxy.control.door import Control
 from proxy.control.handover import Handover, receive, words
 from proxy.control.held_state import HeldState
-from proxy.control.probe import Probe
+from proxy.control.lookout import Lookout
 from proxy.control.state import FileState
 from proxy.control.telemetry import Readiness, Telemetry
 from proxy.control.watcher import watch_rules
@@ -64,9 +64,10 @@ class Brain:
         self._handover = handover
         self._settings = handover.settings
         self._totals = Totals()
-        self._workers = Workers(self._kill, self._on_counted)
+        self._lookout = Lookout(self._settings.dns)
+        self._workers = Workers(self._kill, self._on_counted, self._lookout.survey)
         state = FileState(self._settings.state) if self._settings.state else HeldState(handover.state)
-        self._control = Control(self._workers, Surroundings(probe=Probe()), state)
+        self._control = Control(self._workers, Surroundings(probe=self._lookout.probe), state)
         self._runners: list[web.AppRunner] = []
         self._reloads: Counter[str] = Counter()
         self._restarts = 0
@@ -77,7 +78,8 @@ class Brain:
     async def run(self, said: AsyncIterator[Message]) -> int:
         """Live until the supervisor says stop; the exit code."""
         async with asyncio.TaskGroup() as group:
-            chores = [group.create_task(chore) for chore in (self._workers.watch(), self._sweep())]
+            first = (self._workers.watch(), self._sweep(), self._lookout.run(self._workers, self._control.refresh))
+            chores = [group.create_task(chore) for chore in first]
             ending = group.create_task(self._obey(said))
             starting = group.create_task(self._start())
             await asyncio.wait([ending, starting], return_when=asyncio.FIRST_COMPLETED)
@@ -146,7 +148,7 @@ class Brain:
 
     def _admin(self) -> Admin:
         token = find_token(self._settings.admin_token_file, os.environ.get(TOKEN_ENVIRONMENT, ""))
-        desk = Desk(control=self._control, check=_check, snapshot=self._totals.snapshot)
+        desk = Desk(control=self._control, check=_check, snapshot=self._totals.snapshot, health=self._lookout.health)
         return Admin(desk, text_of(self._handover.admin), token)
 
     def _telemetry(self) -> Telemetry:
@@ -233,7 +235,8 @@ class Brain:
             reasons.append("shunt is leaving")
         if not self._workers.count_serving():
             reasons.append("no worker serves")
-        return Readiness(is_ready=not reasons, reasons=reasons, remarks=self._control.condition.faults)
+        remarks = (*self._control.condition.faults, *self._lookout.faults())
+        return Readiness(is_ready=not reasons, reasons=reasons, remarks=remarks)
 
     def metrics(self) -> Iterator[Metric]:
         """One scrape."""
@@ -244,6 +247,7 @@ class Brain:
             reloads=dict(self._reloads),
             worker_revisions={worker.slot: worker.revision for worker in self._workers.workers()},
             worker_restarts=self._restarts,
+            healthy=self._lookout.verdicts(),
             overrides=len(state.overrides),
             started=self._started,
         )

@@ -135,6 +135,12 @@ class Changes:
             await self.tend()
             await asyncio.sleep(TEND_SECONDS)
 
+    async def refresh(self) -> None:
+        """Publish the present rules once more, for what lies behind them, such as a name's addresses, has changed."""
+        async with self._door:
+            if self.store.revision:
+                await self.planes.publish(self.store.revision, self.store.state.effective)
+
     # --- rollouts ------------------------------------------------------------------------
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from proxy.control.changes import Finding
 from proxy.rules import Health, Service
@@ -15,34 +15,35 @@ FRESH_SECONDS = 2.0
 _CONNECT_SECONDS = 1.0
 _STATUS_LINE_BYTES = 4096
 
-Endpoints = Mapping[str, tuple[Address, ...]]
+
+async def _as_written(text: str) -> tuple[Address, ...]:
+    return (Address.parse(text),)
 
 
 class Probe:
     """Asks every target of a version at once: its health check, else a connect; one healthy target is enough."""
 
-    def __init__(self, endpoints: Callable[[], Endpoints] = dict, clock: Callable[[], float] = time.monotonic) -> None:
-        self._endpoints = endpoints
+    def __init__(
+        self,
+        addresses: Callable[[str], Awaitable[tuple[Address, ...]]] = _as_written,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`addresses` finds those behind a target's text."""
+        self._addresses = addresses
         self._clock = clock
         self._found: dict[tuple[Address, Health | None], tuple[float, str]] = {}
 
     async def __call__(self, service: Service, version: str) -> Finding:
         """Whether some target of the version is well, and why not."""
-        addresses = self._addresses(service, version)
+        targets = service.versions[version].targets
+        addresses = [address for text in targets for address in await self._addresses(text)]
         faults = await asyncio.gather(*(self._fault(address, service.health) for address in addresses))
         if not faults:
-            return Finding(False, "it has no targets")
+            return Finding(False, "none of its targets has an address" if targets else "it has no targets")
         if "" in faults:
             return Finding(True)
         reasons = (f"{address}: {fault}" for address, fault in zip(addresses, faults, strict=True))
         return Finding(False, "; ".join(reasons))
-
-    def _addresses(self, service: Service, version: str) -> list[Address]:
-        endpoints = self._endpoints()
-        found: list[Address] = []
-        for text in service.versions[version].targets:
-            found += endpoints.get(text) or [Address.parse(text)]
-        return found
 
     async def _fault(self, address: Address, health: Health | None) -> str:
         """What is wrong with the target, "" when it is well."""
@@ -51,8 +52,12 @@ class Probe:
         known = self._found.get((address, health))
         if known is not None:
             return known[1]
+        return await self.check(address, health)
+
+    async def check(self, address: Address, health: Health | None) -> str:
+        """Ask now, whatever is known, and remember the answer."""
         fault = await ask(address, health)
-        self._found[address, health] = (now, fault)
+        self._found[address, health] = (self._clock(), fault)
         return fault
 
 

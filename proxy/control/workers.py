@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from proxy.control.dataplanes import ACKNOWLEDGE_SECONDS, CompileFailed, HoldReceipt, Receipt, WorkerStatus
@@ -37,19 +37,29 @@ END_SECONDS = 0.9
 """How long a killed worker may take to be gone before the caller is answered anyway."""
 
 T = TypeVar("T")
+Survey = Callable[[Rules], Awaitable[Mapping[str, tuple[Address, ...]]]]
 _log = logging.getLogger(__name__)
+
+
+async def _no_names(rules: Rules) -> Mapping[str, tuple[Address, ...]]:
+    return {}
 
 
 class Workers:
     """The data planes in their own processes. `kill` asks the supervisor to end a worker, by slot and pid.
 
+    `survey` finds the addresses behind the targets' names before rules are given to the workers.
+
     A worker serves only after it has been told to, and it is told when its first table is the newest: so a
     change need not wait for one that is starting, and still none ever serves an older revision.
     """
 
-    def __init__(self, kill: Callable[[int, int], None], counted: Callable[[int, object], None]) -> None:
+    def __init__(
+        self, kill: Callable[[int, int], None], counted: Callable[[int, object], None], survey: Survey = _no_names
+    ) -> None:
         self._kill = kill
         self._counted = counted
+        self._survey = survey
         self._links: dict[int, Link] = {}
         self._revision = 0
         self._rules: Rules | None = None
@@ -142,13 +152,10 @@ class Workers:
 
     # --- tables ------------------------------------------------------------------------
 
-    async def publish(
-        self, revision: int, rules: Rules, endpoints: Mapping[str, tuple[Address, ...]] | None = None
-    ) -> Receipt:
-        """Give every worker the rules; see DataPlanes. `endpoints`: the addresses behind the targets' names."""
+    async def publish(self, revision: int, rules: Rules) -> Receipt:
+        """Give every worker the rules and the addresses behind its targets' names; see DataPlanes."""
+        self._endpoints = await self._survey(rules)
         self._revision, self._rules = revision, rules
-        if endpoints is not None:
-            self._endpoints = endpoints
         encoded: dict[int, list[bytes]] = {}
         waited: dict[Link, asyncio.Future[Settled]] = {}
         for link in [link for link in self._links.values() if link.started]:
@@ -197,8 +204,9 @@ class Workers:
 
     async def in_flight(self, service: str, version: str | None = None, target: str | None = None) -> int:
         """Requests now on their way, freshly asked; see DataPlanes."""
-        answers, _ = await self._ask(HowManyInFlight(service, version, target))
-        return sum(answer.in_flight for answer in answers)
+        addresses = [None] if target is None else [str(each) for each in self._endpoints.get(target, ())] or [target]
+        questions = [self._ask(HowManyInFlight(service, version, address)) for address in addresses]
+        return sum(answer.in_flight for answers, _ in await asyncio.gather(*questions) for answer in answers)
 
     async def set_health(self, service: str, version: str, address: str, *, healthy: bool) -> None:
         """Tell all workers, successors too, that a target is up or down."""

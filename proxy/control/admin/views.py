@@ -13,7 +13,7 @@ from proxy.overrides import Override
 from proxy.rules import Policy, Service
 
 TargetHealth = Callable[[str, str, str], str]
-"""`up`, `down` or `unknown` by service, version and target."""
+"""`up`, `down`, `unknown` or `unresolved` (a name without an address), by service, version and target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
