@@ -103,11 +103,21 @@ class ColourMove(NamedTuple):
 class Store:
     """The present state and how it came about. `clock` gives seconds since the epoch."""
 
-    def __init__(self, clock: Callable[[], float], kept: Kept | None = None, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        kept: Kept | None = None,
+        ledger: Ledger | None = None,
+        *,
+        rules: Rules | None = None,
+    ) -> None:
+        """`rules`: those that were in force with what was kept, when somebody still knows them."""
         self._clock = clock
         kept = kept or Kept()
         self._colours = kept.colours
-        self.state = State(revision=kept.revision, rules=Rules(), overrides=kept.overrides, effective=Rules())
+        rules = rules or Rules()
+        effective = law.apply(kept.overrides, rules).rules
+        self.state = State(revision=kept.revision, rules=rules, overrides=kept.overrides, effective=effective)
         self.ledger = ledger or Ledger()
 
     @property

@@ -100,7 +100,9 @@ class Brain:
             await self._serve(self._telemetry().app(), self._handover.telemetry)
             admin = self._admin()
             rules, faults = await self._first_rules()
-            await self._control.start(rules, self._settings.rules, seen_revision=await self._seen_revision())
+            seen = await self._seen_revision()
+            former = self._former_rules()
+            await self._control.start(rules, self._settings.rules, seen_revision=seen, former=former)
             if faults:
                 self._control.refuse(faults)
             self._remember(rules)
@@ -129,12 +131,17 @@ class Brain:
         try:
             return await self._watcher.first(), ()
         except Invalid as faults:
-            kept = self._handover.rules.read()
-            if self._handover.is_first or not kept:
+            former = self._former_rules()
+            if former is None:
                 raise
-            rules = pickle.loads(kept)
-            assert isinstance(rules, Rules)
-            return rules, _lines(faults)
+            return former, _lines(faults)
+
+    def _former_rules(self) -> Rules | None:
+        """The last good rules of a brain that was here before."""
+        kept = self._handover.rules.read()
+        rules = pickle.loads(kept) if kept else None
+        assert rules is None or isinstance(rules, Rules)
+        return rules
 
     async def _seen_revision(self) -> int:
         """The highest revision that a living worker has: counting goes on from there, never back."""

@@ -82,14 +82,18 @@ class Changes:
         self._rollouts: Json = None
         self._door = asyncio.Lock()
 
-    async def start(self, rules: Rules, source: str, *, seen_revision: int = 0) -> Receipt:
-        """Find the state again and publish the rules; `seen_revision` is the highest that any worker has."""
+    async def start(self, rules: Rules, source: str, *, seen_revision: int = 0, former: Rules | None = None) -> Receipt:
+        """Find the state again and publish the rules.
+
+        `seen_revision` is the highest that any worker has; `former` are the rules that were in force, for one that
+        comes back after a crash: when they are still the same, so are revision and ledger.
+        """
         found = await self._state.load()
         remembered = memory.remember(found.sections)
         self._token = found.token
         self._rollouts = remembered.rollouts
         self.condition.state_lost = (*found.lost, *remembered.lost)
-        self.store = Store(self.around.wall, remembered.kept, remembered.ledger)
+        self.store = Store(self.around.wall, remembered.kept, remembered.ledger, rules=former)
         self.store.skip_to(seen_revision)
         receipt = await self.reload(rules, source)
         return receipt or await self.planes.publish(self.store.revision, self.store.state.effective)
