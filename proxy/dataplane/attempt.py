@@ -13,7 +13,7 @@ from proxy.dataplane.upstream import Pool, TargetConnection
 from proxy.errors import BadAnswer, ConnectFailed, ConnectionReset, ShuntError
 from proxy.http1.forwarding import is_forwarded_upgrade, response_head
 from proxy.http1.request import RequestHead
-from proxy.http1.response import ResponseHead, parse_response
+from proxy.http1.response import ResponseHead, check_beginning, parse_response
 from proxy.plan import Plan
 from proxy.targets import Fleet, Target
 
@@ -129,35 +129,45 @@ class Attempt:
     def _read_head(self, received: bytes) -> None:
         if self._early:
             received = self._early + received
-        end = received.find(b"\r\n\r\n") + 4
-        most = self._owner.resources.limits.response_head_bytes
-        if end < 4 or end > most:
-            if len(received) > most:
-                raise BadAnswer("the target's answer has too large a head")
-            self._early = received
-            return
-        self._early = b""
-        whole = end == len(received)
-        response = parse_response(received if whole else received[:end], to_head=self._owner.request.method == b"HEAD")
-        rest = b"" if whole else received[end:]
-        if response.status >= 200:
-            self._owner.answered(response, rest)
-        else:
-            self._interim(response, rest)
+        to_head = self._owner.request.method == b"HEAD"
+        while received:
+            end = received.find(b"\r\n\r\n") + 4
+            if end < 4 or end > self._owner.resources.limits.response_head_bytes:
+                break
+            whole = end == len(received)
+            response = parse_response(received if whole else received[:end], to_head=to_head)
+            received = b"" if whole else received[end:]
+            if response.status >= 200:
+                self._early = b""
+                self._owner.answered(response, received)
+                return
+            if response.status == 101:
+                self._upgrade(response, received)
+                return
+            self._interim(response)
+        self._keep_early(received)
 
-    def _interim(self, response: ResponseHead, rest: bytes) -> None:
-        """1xx: passed on to who understands it; 101 opens a tunnel (RFC 9110 §15.2)."""
-        owner = self._owner
-        request = owner.request
-        if response.status == 101:
-            if not request.upgrade or not is_forwarded_upgrade(request):
-                raise BadAnswer("the target switched protocols unasked")
-            owner.upgraded(response, rest)
-            return
+    def _keep_early(self, received: bytes) -> None:
+        """The beginning of a head: kept, unless it can become none."""
+        if len(received) > self._owner.resources.limits.response_head_bytes:
+            raise BadAnswer("the target's answer has too large a head")
+        check_beginning(received)
+        self._early = received
+
+    def _upgrade(self, response: ResponseHead, rest: bytes) -> None:
+        """101 opens a tunnel, once the client has said all of its request (RFC 9110 §7.8)."""
+        upload = self._owner.upload
+        if not response.upgrade or not self._owner.request.upgrade or not is_forwarded_upgrade(self._owner.request):
+            raise BadAnswer("the target switched protocols unasked")
+        if upload is not None and not upload.is_done:
+            raise BadAnswer("the target switched protocols before the request had ended")
+        self._owner.upgraded(response, rest)
+
+    def _interim(self, response: ResponseHead) -> None:
+        """1xx: passed on to who understands it (RFC 9110 §15.2)."""
+        request = self._owner.request
         if not request.is_http10 and (response.status != 100 or request.expects_continue):
-            owner.client.write(response_head(response, b""))
-        if rest:
-            self._read_head(rest)
+            self._owner.client.write(response_head(response, b""))
 
     def target_ended(self) -> None:
         """The target closed its side: the end of a close-delimited body, too early for any other."""

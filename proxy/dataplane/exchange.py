@@ -98,6 +98,7 @@ class Exchange(Held):
         """A hold has ended: plan anew, for the table may be another one by now."""
         self.deadline = inf
         self.begin()
+        self.client.feed(self)
 
     def _begin_planned(self, plan: Plan, now: float) -> None:
         lane = plan.lane
@@ -163,7 +164,7 @@ class Exchange(Held):
         assert plan is not None
         timeouts = plan.lane.timeouts
         if self.upload is not None and not self.upload.is_done and not self.request.expects_continue:
-            self._wait(timeouts.idle)
+            self._wait(self.resources.limits.body_timeout)
             return
         per_try = plan.lane.retries.per_try
         response = timeouts.response
@@ -190,15 +191,17 @@ class Exchange(Held):
     def client_full(self) -> None:
         """The client takes no more bytes for now: hold the target back."""
         attempt = self._attempt
-        if attempt is not None and attempt.connection is not None and attempt.download is not None:
-            attempt.connection.transport.pause_reading()
+        if attempt is not None and attempt.connection is not None:
+            attempt.connection.pause_reading()
             self._wait(self.resources.limits.write_timeout)
 
     def client_ready(self) -> None:
         """The client takes bytes again."""
         attempt = self._attempt
         if attempt is not None and attempt.connection is not None:
-            attempt.connection.transport.resume_reading()
+            attempt.connection.resume_reading()
+            if attempt.download is not None:
+                self.touched()
 
     def client_ended(self) -> None:
         """The client has sent its last byte: fine after a whole request, fatal before (RFC 9112 §8)."""
@@ -370,6 +373,8 @@ class Exchange(Held):
         request = self.request
         is_body_read = not request.length or (self.upload is not None and self.upload.is_done)
         self._keeps = self._keeps_client() and is_body_read and error.status != 400
+        if not request.request_id:
+            request.request_id = self.resources.outgoing.new_id()
         without_body = request.method == b"HEAD"
         self.client.write(error_reply(error, request.request_id, close=not self._keeps, without_body=without_body))
         self._end(error.word)

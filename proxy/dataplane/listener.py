@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import struct
+from math import inf
 from typing import cast
 
 from proxy.dataplane.deadlines import Deadlined
@@ -30,10 +31,12 @@ class ClientConnection(Deadlined, asyncio.Protocol):
     __slots__ = (
         "_has_ended",
         "_is_advancing",
+        "_is_writing_paused",
         "_lingering_bytes",
         "_received",
         "_requests",
         "_scanned",
+        "_unsent_bytes",
         "is_reading_paused",
         "is_trusted",
         "peer",
@@ -60,6 +63,9 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         """Bytes read and thrown away since the last answer; below 0 when not lingering."""
         self._has_ended = False
         self._is_advancing = False
+        self._is_writing_paused = False
+        self._unsent_bytes = 0
+        """What waited to go out when the deadline was reached last."""
 
     # --- its beginning ----------------------------------------------------------------------
 
@@ -93,21 +99,21 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         self._received = self._received + data if self._received else data
         if self.user is None:
             self._advance()
-        elif len(self._received) > _PIPELINE_BYTES:
+        if len(self._received) > _PIPELINE_BYTES and (self.user is not None or self._is_writing_paused):
             self.pause_reading()
 
     def _advance(self) -> None:
-        """Begin requests while there are whole heads and nobody is being answered."""
+        """Begin requests while there are whole heads, nobody is being answered, and the client takes its answers."""
         if self._is_advancing:
             return
         self._is_advancing = True
         try:
-            while self._received and self.user is None and self._lingering_bytes < 0:
+            while self._received and self.user is None and self._lingering_bytes < 0 and not self._is_writing_paused:
                 if not self._next_request():
                     break
         finally:
             self._is_advancing = False
-        if self._has_ended and self.user is None:
+        if self._has_ended and self.user is None and not (self._received and self._is_writing_paused):
             self.close()
 
     def _next_request(self) -> bool:
@@ -135,14 +141,19 @@ class ClientConnection(Deadlined, asyncio.Protocol):
             return True
         request.client = resources.outgoing.client_of(self.peer, request)
         self._requests += 1
-        self.deadline = float("inf")
+        self.deadline = inf
         exchange = self.user = Exchange(resources, self, request, started)
         exchange.begin()
-        if self.user is exchange and self._received:
-            self._received = exchange.client_data(self._received)
-            if self.user is exchange and self._has_ended:
-                exchange.client_ended()
+        self.feed(exchange)
         return True
+
+    def feed(self, user: ClientUser) -> None:
+        """Hand over what has come of a request's body, and that no more comes."""
+        if self.user is user and self._received:
+            received, self._received = self._received, b""
+            self._received = user.client_data(received)
+        if self.user is user and self._has_ended:
+            user.client_ended()
 
     def _wait_for_head(self, received: bytes) -> None:
         """An incomplete head: refuse at once what can become no request; the first byte starts the clock."""
@@ -168,10 +179,11 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         outcome.status = error.status
         outcome.cause = error.word
         outcome.client = self.peer
+        outcome.request_id = self.resources.outgoing.new_id()
         outcome.duration = self.resources.clock() - started
         self.resources.on_outcome(outcome)
         self._received = b""
-        self.write(error_reply(error, b"", close=True))
+        self.write(error_reply(error, outcome.request_id, close=True))
         self.linger()
 
     # --- what the exchange asks -------------------------------------------------------------
@@ -182,7 +194,7 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         return (
             request.keep_alive
             and not self.resources.is_draining
-            and not self._has_ended
+            and not (self._has_ended and not self._received)
             and not (most and self._requests >= most)
         )
 
@@ -197,7 +209,8 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         if not keep_alive:
             self.linger()
             return
-        self.resume_reading()
+        if not self._is_writing_paused:
+            self.resume_reading()
         resources = self.resources
         resources.deadlines.arm(self, resources.clock() + resources.limits.idle_timeout)
         if self._received or self._has_ended:
@@ -228,12 +241,17 @@ class ClientConnection(Deadlined, asyncio.Protocol):
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
+        self._is_writing_paused = True
         if self.user is not None:
             self.user.client_full()
 
     def resume_writing(self) -> None:
+        self._is_writing_paused = False
         if self.user is not None:
             self.user.client_ready()
+        elif not self.transport.is_closing():
+            self.resume_reading()
+            self._advance()
 
     # --- its end ----------------------------------------------------------------------------
 
@@ -243,17 +261,27 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         if self.user is not None:
             self.user.client_ended()
             return True
-        self.close()
-        return False
+        if not (self._received and self._is_writing_paused):
+            self.close()
+        return True
 
     def expire(self, now: float) -> None:
-        """Idle, or too slow with its head, or lingering for too long."""
-        if self.user is not None:
-            return
-        if self._received and self._lingering_bytes < 0:
+        """Idle, or too slow with its head or with taking its answers, or lingering for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and (not self._unsent_bytes or unsent < self._unsent_bytes):
+            self._unsent_bytes = unsent
+            self._await_writing()
+        elif unsent or self.transport.is_closing():
+            self._reset()
+        elif self._received and self._lingering_bytes < 0:
             self._refuse(RequestTimeout("the request did not come in time"), now)
-        else:
+        elif self.user is None:
             self.transport.abort()
+
+    def _await_writing(self) -> None:
+        """A slow reader gets all that was written as long as it takes some of it now and then."""
+        seconds = self.resources.limits.write_timeout
+        self.resources.deadlines.arm(self, self.resources.clock() + seconds if seconds else inf)
 
     def linger(self) -> None:
         """Close so that the client surely reads our last answer: end our side, and read on for a while."""
@@ -269,7 +297,7 @@ class ClientConnection(Deadlined, asyncio.Protocol):
     def _linger_on(self, size: int) -> None:
         self._lingering_bytes += size
         if self._lingering_bytes > _LINGER_BYTES:
-            self.transport.abort()
+            self._reset()
 
     def abort(self) -> None:
         """Close now, whatever waits to go out."""
@@ -283,14 +311,18 @@ class ClientConnection(Deadlined, asyncio.Protocol):
     def close(self) -> None:
         """Close once what was written has gone out."""
         self.transport.close()
+        self._await_writing()
 
     def cut(self, *, reset: bool) -> None:
         """Break the connection; with a reset where its end would make an answer look complete."""
         if self.transport.is_closing():
             return
-        if not reset:
-            self.transport.close()
-            return
+        if reset:
+            self._reset()
+        else:
+            self.close()
+
+    def _reset(self) -> None:
         opened = self.transport.get_extra_info("socket")
         if opened is not None and opened.family != socket.AF_UNIX:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

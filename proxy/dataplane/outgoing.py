@@ -50,6 +50,10 @@ class Outgoing:
         if request.vias > self._max_hops:
             raise LoopDetected("the request goes round in a circle through this proxy")
 
+    def new_id(self) -> bytes:
+        """An id for a request that came without."""
+        return b"%032x" % self._dice.getrandbits(128)
+
     def about(self, peer: str, scheme: bytes, request: RequestHead) -> bytes:
         """The lines about the client and the ids; a missing id is made and noted in the request."""
         lines = about_client(request, peer.encode() or b"unix", scheme, self._via)

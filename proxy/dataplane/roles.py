@@ -68,6 +68,9 @@ class Client(Protocol):
     def resume_reading(self) -> None:
         """Take bytes from the client again."""
 
+    def feed(self, user: ClientUser) -> None:
+        """Hand over what has come of the body of a request that could not take it before."""
+
     def become_tunnel(self, tunnel: ClientUser) -> None:
         """From now on bytes are no requests."""
 

@@ -52,11 +52,11 @@ class Tunnel(Deadlined):
 
     def client_full(self) -> None:
         """The client takes no more for now."""
-        self.connection.transport.pause_reading()
+        self.connection.pause_reading()
 
     def client_ready(self) -> None:
         """The client takes bytes again."""
-        self.connection.transport.resume_reading()
+        self.connection.resume_reading()
 
     def target_full(self) -> None:
         """The target takes no more for now."""

@@ -44,7 +44,7 @@ class User(Protocol):
 class TargetConnection(Deadlined, asyncio.Protocol):
     """One connection to a target; idle in its pool while it has no user."""
 
-    __slots__ = ("idle_since", "is_tunnel", "pool", "transport", "used", "user")
+    __slots__ = ("idle_since", "is_reading_paused", "is_tunnel", "pool", "transport", "used", "user")
 
     def __init__(self, pool: Pool) -> None:
         super().__init__()
@@ -54,11 +54,13 @@ class TargetConnection(Deadlined, asyncio.Protocol):
         self.idle_since = 0.0
         self.used = 0
         """How many exchanges have had it; 0 for a fresh one."""
+        self.is_reading_paused = False
         self.is_tunnel = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        self.pool.open.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self.user is not None:
@@ -70,6 +72,18 @@ class TargetConnection(Deadlined, asyncio.Protocol):
         if self.user is not None:
             self.user.target_ended()
         return self.is_tunnel
+
+    def pause_reading(self) -> None:
+        """Take no more from the target for now."""
+        if not self.is_reading_paused and not self.transport.is_closing():
+            self.is_reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes from the target again."""
+        if self.is_reading_paused and not self.transport.is_closing():
+            self.is_reading_paused = False
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         if self.user is not None:
@@ -165,7 +179,6 @@ class Pool:
             transport, _ = await loop.create_connection(lambda: connection, address.host, address.port)
             opened = transport.get_extra_info("socket")
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.open.add(connection)
         return connection
 
     def _is_full(self) -> bool:
@@ -201,6 +214,7 @@ class Pool:
     def give_back(self, connection: TargetConnection) -> None:
         """Keep a connection whose exchange ended cleanly, or hand it to who waits for one."""
         connection.user = None
+        connection.resume_reading()
         if connection.transport.is_closing():
             self.lost(connection)
         elif self._wake_one(connection):

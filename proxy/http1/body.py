@@ -17,8 +17,7 @@ _LARGEST_CHUNK = 1 << 60
 _FORBIDDEN_TRAILERS = frozenset(
     b"transfer-encoding content-length host connection keep-alive te trailer upgrade proxy-connection expect range "
     b"authorization proxy-authorization proxy-authenticate cookie set-cookie content-encoding content-type "
-    b"content-range max-forwards cache-control via forwarded x-forwarded-for x-forwarded-proto x-forwarded-host "
-    b"x-request-id traceparent".split()
+    b"content-range max-forwards cache-control via forwarded x-request-id traceparent".split()
 )
 
 
@@ -160,8 +159,8 @@ class ChunkedBody:
         found = _TRAILER_LINE.fullmatch(line)
         if found is None:
             raise BadBody("a trailer is not a field line")
-        name = found[1].lower()
-        if name not in _FORBIDDEN_TRAILERS and not name.startswith(b"x-shunt-"):
+        name = found[1].lower().replace(b"_", b"-")
+        if name not in _FORBIDDEN_TRAILERS and not name.startswith((b"x-shunt-", b"x-forwarded-")):
             self._trailers.append(line + b"\r\n")
         return following
 

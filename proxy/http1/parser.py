@@ -6,7 +6,7 @@ could have left behind. It sees heads only; `proxy.http1.body` frames what follo
 
 from __future__ import annotations
 
-from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade
 from httptools import HttpRequestParser as _RequestParser
 from httptools import HttpResponseParser as _ResponseParser
 
@@ -31,11 +31,9 @@ def check_request(head: bytes, method_length: int) -> None:
         _RequestParser(_SILENT).feed_data(head)
     except HttpParserUpgrade:
         return
-    except HttpParserInvalidMethodError:
+    except HttpParserError:
         # llhttp knows a fixed set of methods; any token is one (RFC 9110 §9.1), so judge the rest with a known one.
         _check_with_known_method(b"POST" + head[method_length:])
-    except HttpParserError as refused:
-        raise Malformed(str(refused)) from None
 
 
 def _check_with_known_method(head: bytes) -> None:

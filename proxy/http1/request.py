@@ -31,15 +31,19 @@ _ALWAYS_STRIPPED = frozenset((b"x-shunt-flags", b"x-shunt-variant", b"x-shunt-re
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HTTP_VERSION = re.compile(rb"HTTP/\d(?:\.\d)?")
 _HOST = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]+(?:%25[0-9A-Za-z._~-]+)?\]|[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*?(?::[0-9]{0,5})?"
+    rb"(?:\[[0-9A-Fa-f:.]+(?:%25[0-9A-Za-z._~-]+)?\]|(?:[0-9A-Za-z._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 )
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]+)([/?].*)?")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 # RFC 9110 §7.6.1: fields that a client must not have removed by listing them in Connection.
 _NOT_REMOVABLE = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"via", b"expect", b"cookie", b"authorization")
+    b"host content-length transfer-encoding via expect cookie authorization x-request-id traceparent".split()
 )
+# In HTTP/1.0 their bodies need a length (RFC 1945 §8.3).
+_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+_LONGEST_BODY = (1 << 63) - 1
+"""What a target that counts in signed 64 bits still understands."""
 
 
 class RequestLimits(NamedTuple):
@@ -60,8 +64,10 @@ class RequestHead(Request):
         "fields_at",
         "forwarded",
         "has_host_line",
+        "has_length",
         "hosts",
         "is_http10",
+        "is_upgrade",
         "keep_alive",
         "length",
         "request_id",
@@ -80,7 +86,10 @@ class RequestHead(Request):
         """The body's length in bytes, or CHUNKED."""
         self.keep_alive = True
         self.is_http10 = False
+        self.has_length = False
         self.upgrade = b""
+        """The protocols of an upgrade that Connection lists as well (RFC 9110 §7.8)."""
+        self.is_upgrade = False
         self.expects_continue = False
         self.te_trailers = False
         self.wire_host = b""
@@ -174,12 +183,21 @@ def _read_fields(request: RequestHead, line_end: int, via_name: bytes, *, truste
         elif not trusted or not _is_trusted_word(request, name, value):
             request.cuts.append((found.start() + 1, end + 2))
             _hop_field(request, name, value)
+    _settle(request)
+
+
+def _settle(request: RequestHead) -> None:
+    """What only the whole head tells: one Host, a length where one is needed, an upgrade that Connection lists too."""
     if request.hosts == 1:
         request.host = host_name(request.wire_host)
     elif request.hosts:
         raise BadRequest("the request has more than one Host")
     elif not request.is_http10:
         raise BadRequest("the request has no Host")
+    if request.is_http10 and not request.has_length and request.method in _WITH_BODY:
+        raise needs_length(request)
+    if not request.is_upgrade:
+        request.upgrade = b""
 
 
 def _host(request: RequestHead, value: bytes) -> bool:
@@ -190,6 +208,9 @@ def _host(request: RequestHead, value: bytes) -> bool:
 
 def _content_length(request: RequestHead, value: bytes) -> bool:
     request.length = int(value)
+    request.has_length = True
+    if request.length > _LONGEST_BODY:
+        raise BadRequest("the Content-Length is too large")
     return True
 
 
@@ -256,7 +277,9 @@ def _connection(request: RequestHead, value: bytes) -> None:
             request.keep_alive = False
         elif option == b"keep-alive":
             request.keep_alive = True
-        elif option not in (b"", b"upgrade", b"te", b"http2-settings"):
+        elif option == b"upgrade":
+            request.is_upgrade = True
+        elif option not in (b"", b"te", b"http2-settings"):
             _cut_listed(request, option)
 
 
@@ -297,7 +320,7 @@ def _absolute_or_asterisk(request: RequestHead) -> None:
 
 def host_name(value: bytes) -> str:
     """The name in a Host value, in lower case and without port (RFC 9110 §7.2); raises BadRequest."""
-    if not _HOST.fullmatch(value):
+    if value and not _HOST.fullmatch(value):
         raise BadRequest("the Host is malformed")
     name = value.decode("ascii").lower()
     if name.startswith("["):
@@ -306,5 +329,5 @@ def host_name(value: bytes) -> str:
 
 
 def needs_length(request: RequestHead) -> LengthRequired:
-    """The refusal of a body of unknown length, where a limit demands to know it."""
+    """The refusal of a method with a body whose length nobody says."""
     return LengthRequired(f"{request.method.decode('latin-1')} needs a Content-Length here")

@@ -13,6 +13,9 @@ _SPECIAL = re.compile(
     rb"|x-shunt-(?:error|version)):"
 )
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_BEGINNING = b"HTTP/1."
+_BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\x00")
+_LONGEST_BODY = (1 << 63) - 1
 _NOT_REMOVABLE = frozenset((b"content-length", b"transfer-encoding", b"set-cookie", b"via"))
 
 
@@ -51,8 +54,9 @@ def parse_response(head: bytes, *, to_head: bool = False) -> ResponseHead:
         end = lowered.find(b"\r", found.end())
         value = lowered[found.end() : end].strip(b" \t")
         if name == b"content-length":
-            response.length = int(value)
-            continue
+            _content_length(response, value)
+            if status >= 200 and status != 204:
+                continue  # RFC 9110 §8.6: 1xx and 204 must not have it
         response.cuts.append((found.start() + 1, end + 2))
         if name == b"connection":
             _connection(response, value, lowered)
@@ -63,6 +67,18 @@ def parse_response(head: bytes, *, to_head: bool = False) -> ResponseHead:
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0  # RFC 9112 §6.3: never a body, whatever the fields say
     return response
+
+
+def check_beginning(received: bytes) -> None:
+    """Refuse a head that is not complete yet as soon as it can become none; raises BadAnswer."""
+    if not received.startswith(_BEGINNING[: len(received)]) or _BARE.search(received):
+        raise BadAnswer("the target's answer is malformed")
+
+
+def _content_length(response: ResponseHead, value: bytes) -> None:
+    response.length = int(value)
+    if response.length > _LONGEST_BODY:
+        raise BadAnswer("the target's answer has too large a length")
 
 
 def _connection(response: ResponseHead, value: bytes, lowered: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Transcripts: what clients say and hear, and what targets hear and say."""
