@@ -26,6 +26,8 @@ _TOTALS = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 _CALL = re.compile(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+)(?: +\d+)? +(\w+)$", re.MULTILINE)
 _ATTACH_SECONDS = 10.0
 _UNDER_CALLGRIND_SECONDS = 180.0
+_SETTLE_SECONDS = 1.0
+"""For what is put off and done in batches, such as lines of a log: the requests of a run must pay for it."""
 _CALLGRIND = [
     *("valgrind", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no"),
     *("--callgrind-out-file=@FOLDER@/callgrind.%p", "--vgdb-prefix=@FOLDER@/vgdb"),
@@ -59,12 +61,15 @@ def instructions(
     running = stage.start(peer, wrapper=_CALLGRIND, seconds=_UNDER_CALLGRIND_SECONDS)
     try:
         pid = carrier(running.child, running.port, requests, connections)
+        load.exactly(running.port, requests, len(requests), connections)
         _tell_callgrind(running, pid, "instrumentation", "on")
         load.exactly(running.port, requests, 4 * connections, connections)
+        time.sleep(_SETTLE_SECONDS)
         _dump(running, pid)
         runs = []
         for count in counts:
             load.exactly(running.port, requests, count, connections)
+            time.sleep(_SETTLE_SECONDS)
             runs.append((count, float(_dump(running, pid))))
         return per_request(*runs)
     finally:
@@ -122,6 +127,7 @@ def _traced(running: Running, pid: int, requests: Sequence[bytes], count: int, c
     try:
         _wait_until_traced(pid, strace)
         load.exactly(running.port, requests, count, connections)
+        time.sleep(_SETTLE_SECONDS)
     finally:
         strace.send_signal(signal.SIGINT)
         strace.communicate(timeout=_ATTACH_SECONDS)
