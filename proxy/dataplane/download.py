@@ -42,21 +42,23 @@ class Download:
         return True
 
     def start(self, rest: bytes) -> None:
-        """Write the head and the beginning of the body."""
+        """Write the head and the beginning of the body; raises BadBody, and nothing written, if that is broken."""
         if rest:
-            self.feed(rest, self._head)
+            self._pass_on(rest, self._head)
         else:
             self._write(self._head, 0)
 
-    def feed(self, received: bytes, before: bytes = b"") -> None:
-        """Pass on a piece of the body; `before` goes out in the same write."""
-        body = self._body
-        assert body is not None
+    def feed(self, received: bytes) -> None:
+        """Pass on a piece of the body."""
         try:
-            payload, rest = body.feed(received)
+            self._pass_on(received, b"")
         except BadBody:
             self._exchange.broke_off()
-            return
+
+    def _pass_on(self, received: bytes, before: bytes) -> None:
+        body = self._body
+        assert body is not None
+        payload, rest = body.feed(received)
         wire = payload
         if self._is_chunked:
             wire = chunk(payload) if payload else b""

@@ -18,6 +18,7 @@ from proxy.dataplane.roles import Client, Copying, Held
 from proxy.dataplane.tunnel import Tunnel
 from proxy.dataplane.upload import Upload
 from proxy.errors import (
+    BadAnswer,
     HeldTooLong,
     NoTarget,
     Overloaded,
@@ -25,6 +26,7 @@ from proxy.errors import (
     ResponseTimeout,
     ShuntError,
 )
+from proxy.http1.body import BadBody
 from proxy.http1.forwarding import response_head
 from proxy.http1.request import RequestHead
 from proxy.http1.response import ResponseHead
@@ -247,7 +249,14 @@ class Exchange(Held):
         else:
             attempt.download = download
             self.touched()
+            self._start(download, rest, attempt)
+
+    def _start(self, download: Download, rest: bytes, attempt: Attempt) -> None:
+        try:
             download.start(rest)
+        except BadBody:
+            attempt.download = None
+            self.failed("bad_answer", BadAnswer("the target's answer is malformed"))
 
     def touched(self) -> None:
         """Bytes of the body moved: the idle time starts again."""

@@ -48,11 +48,11 @@ class Transcript:
             if self.half_closes:
                 client.transport.write_eof()
             await stage.settle(self.patience_seconds)
+            assert client.ending == self.ending, client.heard
             if trails:
                 self._say_more(client, script)
                 await stage.settle()
             heard[:] = [client.heard]
-            assert client.ending == ("open" if trails and self.ending == "open" else self.ending), client.heard
 
         piece_bytes = 1 if way == "byte by byte" else 256 << 10
         play(
