@@ -31,6 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "rollout": {*NOUNS, "analysis"},
     "http1": {"errors", "units", "model"},
     "config": {*CORE, "flags", "analysis"},
+    "importing": {*CORE, "config"},
     "overrides": {"errors", "units", "strategies", "rules"},
     "ledger": {"errors", "units", "rules", "overrides"},
     "store": {"errors", "units", "strategies", "rules", "overrides", "ledger"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import NamedTuple
 
 import click
@@ -31,14 +32,16 @@ VERBS = {
     "drain": Verb("proxy.cli.change", "Take a version or target out of choice."),
     "undo": Verb("proxy.cli.change", "Take back the last verb."),
     "reset": Verb("proxy.cli.change", "Drop a service's overrides: the file holds again."),
+    "upgrade": Verb("proxy.cli.upgrade", "Let the code on the disk take over, without losing a request."),
     "explain": Verb("proxy.cli.ask", "Say who would answer a request, and why."),
     "check": Verb("proxy.cli.ask", "Check rules files."),
     "schema": Verb("proxy.cli.ask", "Print the JSON Schema of rules or settings."),
+    "import": Verb("proxy.cli.bring", "Turn manifests of Istio, Argo, Flagger or ingress-nginx into rules."),
     "export": Verb("proxy.cli.look", "Print the rules with overrides folded in."),
     "log": Verb("proxy.cli.look", "Show who did what, when and why."),
     "completion": Verb("proxy.cli.completion", "Print the shell's completion script."),
 }
-"""In the order of the overview. Each module has a click command under the verb's name."""
+"""In the order of the overview. Each module has a click command under the verb's name, a keyword's with `_` behind."""
 
 
 class Verbs(click.Group):
@@ -51,7 +54,7 @@ class Verbs(click.Group):
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
-        command = getattr(importlib.import_module(verb.module), cmd_name)
+        command = getattr(importlib.import_module(verb.module), f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
