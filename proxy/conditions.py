@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter, methodcaller
 from typing import NamedTuple
 
+from proxy.flags.asker import Asker
 from proxy.model import Dice, Request, needle
 from proxy.units import Percent
 from proxy.values import network, numeric, path_prefix, pattern, query_reader
@@ -47,8 +48,6 @@ class When:
 
 BUCKETS = 1 << 32
 Identity = bytes | None
-Decide = Callable[[str, Request, Identity], tuple[str, ...]]
-"""The words for what a flag is for whoever asks, its variant and its value: route, header and application share it."""
 Test = Callable[[Request, Identity, Dice], bool]
 """A compiled condition: whether it holds for this request of this identity."""
 WhyNot = Callable[[Request, Identity, Dice], str]
@@ -60,7 +59,7 @@ class Context(NamedTuple):
 
     bucket: Callable[[], Callable[[bytes], int]]
     """Makes the function for an identity's place in range(BUCKETS), salted by service and rule; only `percent` asks."""
-    decide: Decide | None = None
+    flags: Asker | None = None
     """None: a `flag` condition is never met."""
 
 
@@ -80,8 +79,18 @@ def why_not(when: When, context: Context, request: Request, identity: Identity, 
 
 def needs_identity(when: When) -> bool:
     """Whether who is asking can make a difference."""
-    inner = when.any if when.not_ is None else (*when.any, when.not_)
-    return bool(when.flag) or when.percent is not None or any(needs_identity(each) for each in inner)
+    return bool(when.flag) or when.percent is not None or any(needs_identity(each) for each in _inner(when))
+
+
+def flags_of(when: When) -> Iterator[str]:
+    """The flags that it asks, in the order written."""
+    yield from when.flag
+    for each in _inner(when):
+        yield from flags_of(each)
+
+
+def _inner(when: When) -> tuple[When, ...]:
+    return when.any if when.not_ is None else (*when.any, when.not_)
 
 
 # --- the parts, cheapest first ------------------------------------------------------------
@@ -118,7 +127,7 @@ def _asker_parts(when: When, context: Context) -> Iterator[_Part]:
     if when.percent is not None:
         yield _percent_part(when.percent, context.bucket())
     for key, wanted in when.flag.items():
-        yield _flag_part(key, wanted, context.decide)
+        yield _flag_part(key, wanted, context.flags)
 
 
 def _all(tests: tuple[Test, ...]) -> Test:
@@ -219,18 +228,20 @@ def _percent_part(percent: float, bucket: Callable[[bytes], int]) -> _Part:
     return is_drawn, reason
 
 
-def _flag_part(key: str, wanted: str, decide: Decide | None) -> _Part:
-    if decide is None:
+def _flag_part(key: str, wanted: str, flags: Asker | None) -> _Part:
+    if flags is None:
         return (
             lambda request, identity, dice: False,
             lambda request, identity, dice: f"flag {key} is unknown: there are no flags",
         )
-    return (
-        lambda request, identity, dice: wanted in decide(key, request, identity),
-        lambda request, identity, dice: (
-            f"flag {key} is {_either(decide(key, request, identity)) or 'undecided'}, not {wanted}"
-        ),
-    )
+    decide = flags.about(key)
+
+    def reason(request: Request, identity: Identity, dice: Dice) -> str:
+        found = decide(request, identity)
+        undecided = "undecided" if found.error is None else f"undecided ({found.error.details})"
+        return f"flag {key} is {_either(found.words) or undecided}, not {wanted}"
+
+    return lambda request, identity, dice: wanted in decide(request, identity).words, reason
 
 
 # --- several ------------------------------------------------------------------------------

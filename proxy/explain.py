@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from proxy.conditions import Identity, When, why_not
+from proxy.conditions import Identity, When, flags_of, why_not
 from proxy.errors import NoRoute, NoService
 from proxy.model import Dice, Request
 from proxy.plan import Plan
@@ -13,7 +13,7 @@ from proxy.routing import Junction
 from proxy.rules import Policy
 from proxy.strategies import blue_green, canary, shadow
 from proxy.table import Table
-from proxy.track import Track
+from proxy.track import Track, flags_asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,20 @@ class Hearing:
     percent: float
     hears: bool
     because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A feature flag that the routing asks or the application is told of, and what it is for this request."""
+
+    flag: str
+    variant: str
+    """"" where there is none."""
+    reason: str
+    """`STATIC`, `DEFAULT`, `TARGETING_MATCH`, `SPLIT`, `DISABLED` or `ERROR`, as OpenFeature calls them."""
+    told: bool
+    """Whether the application gets it in `x-shunt-flags`."""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +73,7 @@ class Explanation:
     rescuer: str = ""
     passed: tuple[Passed, ...] = ()
     copies: tuple[Hearing, ...] = ()
+    flags: tuple[Asked, ...] = ()
     status: int = 0
     """The status of Shunt's own answer when nobody is asked, else 0."""
     error: str = ""
@@ -102,12 +117,16 @@ def explain(table: Table, request: Request, dice: Dice, *, identity: Identity = 
             *_rules_before(junction, track.policy, plan, request, identity, dice),
         ),
         copies=tuple(_hearings(junction, track.policy, plan, request, identity, dice)),
+        flags=tuple(_asked(junction, track.policy, request, identity)),
     )
 
 
 def _share(policy: Policy, plan: Plan) -> float:
     if policy.canary is None or plan.choice.reason != "canary":
         return 1.0
+    if policy.canary.flag is not None:
+        drawn = plan.choice.weight if plan.choice.version == policy.canary.candidate else 1 - plan.choice.weight
+        return drawn if plan.choice.randomised else 1.0
     return canary.shares(policy.canary)[plan.choice.version]
 
 
@@ -155,6 +174,20 @@ def _hearings(
         yield Hearing(version=each.version, percent=each.percent, hears=hears, because=because)
 
 
+def _asked(junction: Junction, policy: Policy, request: Request, identity: Identity) -> Iterator[Asked]:
+    """Every flag that can have had a part in it, once."""
+    told = junction.service.flag_headers
+    by_routes = (key for _, match in junction.by_precedence() for key in flags_of(match))
+    for key in dict.fromkeys((*by_routes, *flags_asked(policy), *told)):
+        if junction.ground.flags is None:
+            yield Asked(flag=key, variant="", reason="ERROR", told=False, error="there are no flags")
+            continue
+        found = junction.ground.flags.decide(key, request, identity)
+        error = found.error.details if found.error is not None else ""
+        is_told = key in told and found.variant is not None
+        yield Asked(flag=key, variant=found.variant or "", reason=found.reason, told=is_told, error=error)
+
+
 # --- for people ---------------------------------------------------------------------------
 
 
@@ -174,6 +207,9 @@ def _lines(said: Explanation) -> Iterator[str]:
         yield f"    should it fail, {said.rescuer} rescues"
     for hearing in said.copies:
         yield f"  {hearing.version} {'hears a copy' if hearing.hears else 'hears no copy'}: {hearing.because}"
+    for asked in said.flags:
+        told = ", told to the application" if asked.told else ""
+        yield f"  flag {asked.flag} is {asked.variant or 'undecided'} ({asked.error or asked.reason}){told}"
 
 
 def _why(said: Explanation) -> str:

@@ -92,6 +92,8 @@ class Plan(NamedTuple):
     """A fresh identity: the response sets it as the cookie `shunt_id`."""
     omitted: tuple[Omitted, ...] = ()
     """Copies left out by method or by chance, so that the shadow's sum is exact."""
+    flag_lines: bytes = b""
+    """What the application is told of feature flags, as lines of the request's head."""
 
 
 class Outcome:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from proxy.conditions import Context, Identity, Test, When, compiled
 from proxy.errors import NoRoute, NoService
+from proxy.flags.injection import injector
 from proxy.model import Dice, Request
 from proxy.rules import Route, Service
 from proxy.strategies.sticky import Ground, mint
@@ -123,7 +124,19 @@ class RouteIndex:
 class Junction:
     """One service compiled: who is asking, and onto which track."""
 
-    __slots__ = ("fallback", "ground", "identify", "index", "is_asking", "is_minting", "muster", "resolved", "service")
+    __slots__ = (
+        "fallback",
+        "ground",
+        "identify",
+        "index",
+        "inject",
+        "is_asking",
+        "is_minting",
+        "muster",
+        "reads_flags",
+        "resolved",
+        "service",
+    )
 
     def __init__(
         self,
@@ -142,8 +155,13 @@ class Junction:
         """The service's own strategy, for requests that match no route."""
         self.identify = identify
         self.is_minting = "mint" in service.identity
-        self.is_asking = self.is_minting
+        self.is_asking = self.is_minting or bool(service.flag_headers)
         """Whether some plan depends on the identity, so that it must be read for each request."""
+        flags = ground.flags
+        self.inject = injector(flags, service.flag_headers) if flags is not None and service.flag_headers else None
+        """The header lines that tell the application of its flags."""
+        self.reads_flags = bool(service.flag_headers)
+        """Whether some plan depends on a feature flag, so that other flags make another junction."""
 
     def track(self, request: Request, identity: Identity, dice: Dice) -> Track:
         """The track of the most specific route that matches, else the service's own; NoRoute if there is none."""

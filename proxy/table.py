@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from proxy.conditions import Decide, needs_identity
+from proxy.conditions import flags_of, needs_identity
 from proxy.errors import Invalid
+from proxy.flags.asker import Asker
 from proxy.model import Dice, Request
 from proxy.plan import Plan
 from proxy.routing import Hosts, Junction, alternatives, rank
@@ -14,7 +15,7 @@ from proxy.rules import Policy, Route, Rules, Service
 from proxy.strategies.rolling import Rolling
 from proxy.strategies.sticky import Ground, identifier
 from proxy.targets import Address, Fleet, Registry, Target
-from proxy.track import Endpoints, Muster, Track, asks_identity, has_strategy, inherited, lane, track
+from proxy.track import Endpoints, Muster, Track, asks_identity, flags_asked, has_strategy, inherited, lane, track
 
 SLICE_ROUTES = 100
 """How many routes are compiled at one go: a few milliseconds, so that a worker's loop never stalls."""
@@ -32,7 +33,7 @@ class Table:
 
     @classmethod
     def compile(
-        cls, rules: Rules, registry: Registry, endpoints: Endpoints | None = None, flags: Decide | None = None
+        cls, rules: Rules, registry: Registry, endpoints: Endpoints | None = None, flags: Asker | None = None
     ) -> Table:
         """The table of the rules, all at once; Invalid if they cannot be obeyed."""
         compiling = Compiling(rules, registry, endpoints=endpoints, flags=flags)
@@ -49,7 +50,9 @@ class Table:
         identity = minted = None
         if junction.is_asking:
             identity, minted = junction.who(request, dice)
-        return junction.track(request, identity, dice).plan(request, identity, minted, dice)
+        plan = junction.track(request, identity, dice).plan(request, identity, minted, dice)
+        inject = junction.inject
+        return plan if inject is None else plan._replace(flag_lines=inject(request, identity))
 
     def junction(self, host: str) -> Junction:
         """The service that answers for the lower-case host; NoService if there is none."""
@@ -82,7 +85,7 @@ def _by_host(junctions: dict[str, Junction]) -> dict[str, Junction]:
 class Compiling:
     """A table in the making: `for _ in compiling: …` does a few milliseconds of work at a time, then `table` is there.
 
-    A service whose rules and endpoints are those of the previous table is taken over as it is.
+    A service whose rules, endpoints and flags are those of the previous table is taken over as it is.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class Compiling:
         registry: Registry,
         *,
         endpoints: Endpoints | None = None,
-        flags: Decide | None = None,
+        flags: Asker | None = None,
         previous: Table | None = None,
     ) -> None:
         self._rules = rules
@@ -134,7 +137,7 @@ class Compiling:
     def _is_unchanged(
         self, old: Junction, service: Service, resolved: dict[str, tuple[Address, ...]]
     ) -> Generator[None, None, bool]:
-        if old.resolved != resolved or old.ground.decide is not self._flags:
+        if old.resolved != resolved or (old.reads_flags and old.ground.flags is not self._flags):
             return False
         if len(old.service.routes) != len(service.routes):
             return False
@@ -156,6 +159,7 @@ class Compiling:
         own = track(lane(service, "", service, b""), service, muster, ground)
         junction.fallback = own if own.choosers else None
         junction.is_asking |= asks_identity(service)
+        junction.reads_flags |= any(flags_asked(service))
         for order, route in enumerate(service.routes):
             _lay(junction, service, route, order, own)
             if self._is_slice_full():
@@ -172,9 +176,11 @@ def _lay(junction: Junction, service: Service, route: Route, order: int, own: Tr
     if _names_own(route):
         laid = track(lane(service, route.name, policy, b""), policy, junction.muster, junction.ground)
         junction.is_asking |= asks_identity(policy)
+        junction.reads_flags |= any(flags_asked(policy))
     else:
         laid = own
     junction.is_asking |= needs_identity(route.match)
+    junction.reads_flags |= any(flags_of(route.match))
     for match in alternatives(route.match):
         path = match.path
         prefix = (path.prefix or path.exact or "") if path is not None else ""

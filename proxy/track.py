@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from proxy.conditions import Identity, needs_identity
+from proxy.conditions import Identity, When, flags_of, needs_identity
 from proxy.errors import Invalid, NoRoute
 from proxy.model import Dice, Request
 from proxy.plan import Copy, Lane, Omitted, Plan
@@ -106,8 +106,7 @@ def _split(policy: Policy, fleets: dict[str, Fleet]) -> dict[str, Drawn]:
     """For each version that can be drawn: who may stand in for it, the greatest share first, and who rescues it."""
     if policy.canary is None:
         return {}
-    shares = {version: share for version, share in canary.shares(policy.canary).items() if share > 0}
-    ranked = sorted(shares, key=lambda version: -shares[version])
+    ranked = canary.drawable(policy.canary)
     stable = policy.canary.stable if policy.canary.stable in fleets and policy.rescue is not False else None
     return {
         version: Drawn(
@@ -211,12 +210,23 @@ def has_strategy(policy: Policy) -> bool:
 
 def asks_identity(policy: Policy) -> bool:
     """Whether who is asking can change a plan under this policy."""
+    is_drawn = policy.canary is not None and len(canary.drawable(policy.canary)) > 1
+    return is_drawn or policy.balance == "hash" or any(needs_identity(when) for when in _whens(policy))
+
+
+def flags_asked(policy: Policy) -> Iterator[str]:
+    """The feature flags that can change a plan under this policy, in the order in which they are asked."""
+    for when in _whens(policy):
+        yield from flags_of(when)
+    if policy.canary is not None and policy.canary.flag is not None:
+        yield policy.canary.flag
+
+
+def _whens(policy: Policy) -> list[When]:
     whens = [flag.when for flag in policy.flags or ()]
-    whens += [each.when for each in policy.shadow or () if each.when is not None]
     if policy.blue_green is not None and policy.blue_green.preview is not None:
         whens.append(policy.blue_green.preview.when)
-    is_drawn = policy.canary is not None and sum(share > 0 for share in canary.shares(policy.canary).values()) > 1
-    return is_drawn or policy.balance == "hash" or any(needs_identity(when) for when in whens)
+    return whens + [each.when for each in policy.shadow or () if each.when is not None]
 
 
 def _named(policy: Policy) -> list[str]:

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from proxy.conditions import Context, Identity, Text, When, compiled, needs_identity, why_not
 from proxy.errors import Invalid
+from proxy.flags.asker import Asker
+from proxy.flags.flagset import Document, Sources
+from proxy.flags.flagset import compiled as flags_of_sources
 from proxy.model import Request
 from proxy.strategies.sticky import Ground
 
@@ -172,10 +175,17 @@ def test_without_identity_a_percentage_is_drawn_for_each_request() -> None:
 
 
 def test_a_flag_is_asked_for_the_identity_and_goes_by_variant_or_value() -> None:
-    context = Ground("shop", lambda key, request, identity: (f"{key}:{(identity or b'-').decode()}",)).context("rule")
-    when = When(flag={"checkout": "checkout:alice"})
-    assert holds(when, Request.of(), b"alice", context)
-    assert not holds(when, Request.of(), None, context)
+    targeting = {"if": [{"===": [{"var": "targetingKey"}, "alice"]}, "fast", "plain"]}
+    checkout = {"state": "ENABLED", "variants": {"fast": 2, "plain": 1}, "targeting": targeting}
+    found = flags_of_sources(Sources(documents=(Document("d", {"flags": {"checkout": checkout}}),)))
+    context = Ground("shop", Asker(found, lambda: 0.0)).context("rule")
+    for word in ("fast", "2"):
+        when = When(flag={"checkout": word})
+        assert holds(when, Request.of(), b"alice", context)
+        assert not holds(when, Request.of(), None, context)
+        assert why_not(when, context, Request.of(), None, DICE) == f"flag checkout is plain or 1, not {word}"
+    unknown = why_not(When(flag={"nobody": "on"}), context, Request.of(), b"alice", DICE)
+    assert unknown == "flag nobody is undecided (there is no flag 'nobody'), not on"
 
 
 def test_without_flags_no_flag_condition_is_met() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 
 from hypothesis import given
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from proxy.conditions import Text, When
 from proxy.explain import Explanation, Hearing, Passed, explain
+from proxy.flags.asker import Asker
+from proxy.flags.flagset import Plain, Sources, compiled
 from proxy.model import Request
 from proxy.rules import Route, Rules, Service, Version
 from proxy.strategies.blue_green import BlueGreen, Preview
@@ -129,3 +131,25 @@ def test_every_explanation_is_the_live_answer_and_makes_json(
         live = TABLE.plan(request, Random(1), 0.0)
         same = explain(TABLE, request, Random(1))
         assert (same.route, same.version, same.bucket) == (live.lane.route, live.choice.version, live.choice.bucket)
+
+
+def test_it_says_what_every_flag_was_and_which_the_application_is_told() -> None:
+    new = When(flag={"new": "on"})
+    by_flag = replace(
+        SHOP, canary=Canary(stable="blue", candidate="green", flag="half"), flag_headers=("new", "nobody")
+    )
+    shop = replace(by_flag, routes=(Route(name="new", match=new),))
+    found = compiled(Sources(plain=(Plain("new", "true", ""), Plain("half", "100%", ""))))
+    told = Table.compile(Rules(services={"shop": shop}), Registry(), flags=Asker(found, lambda: 0.0))
+    said = explain(told, Request.of(host="shop"), Random(1), identity=b"ann")
+    assert (said.route, said.version, said.share) == ("new", "green", 1.0)
+    assert [(each.flag, each.variant, each.reason, each.told) for each in said.flags] == [
+        ("new", "on", "STATIC", True),
+        ("half", "on", "STATIC", False),
+        ("nobody", "", "ERROR", False),
+    ]
+    assert "  flag new is on (STATIC), told to the application" in str(said)
+    assert "  flag nobody is undecided (there is no flag 'nobody')" in str(said)
+    bare = explain(Table.compile(Rules(services={"shop": shop}), Registry()), Request.of(host="shop"), Random(1))
+    assert bare.version == "blue"
+    assert {each.error for each in bare.flags} == {"there are no flags"}

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 
 from proxy.conditions import Text, When
 from proxy.errors import Invalid, NoRoute, NoService
+from proxy.flags.asker import Asker
+from proxy.flags.flagset import Plain, Sources
+from proxy.flags.flagset import compiled as flag_set
 from proxy.model import Request
 from proxy.plan import Plan
 from proxy.rules import Headers, Limits, Retries, Route, Rules, Service, Timeouts, Version
@@ -36,6 +39,7 @@ VERSIONS = {
 }
 BLUE = Service(name="shop", hosts=("shop.example.com",), versions=VERSIONS, rolling=Rolling(version="blue"))
 SPLIT = Canary(stable="blue", candidate="green", weight=50)
+BY_FLAG = Canary(stable="blue", candidate="green", flag="new")
 CANARY = replace(BLUE, rolling=None, canary=SPLIT, identity=("cookie:session",))
 
 
@@ -47,6 +51,12 @@ def plan(of: Table | Service, target: str = "/", method: str = "GET", host: str 
     compiled = table(of) if isinstance(of, Service) else of
     fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return compiled.plan(Request.of(method, target, host=host or "shop.example.com", headers=fields), DICE, 0.0)
+
+
+def asker(**texts: str) -> Asker:
+    """Plain flags, with `_` for `-`."""
+    plain = tuple(Plain(key.replace("_", "-"), text, "") for key, text in texts.items())
+    return Asker(flag_set(Sources(plain=plain)), lambda: 0.0)
 
 
 def service(name: str, *hosts: str) -> Service:
@@ -343,10 +353,45 @@ def test_a_percentage_in_a_match_is_of_identities() -> None:
 
 def test_a_feature_flag_decides_a_route() -> None:
     rules = Rules(services={"shop": replace(BLUE, routes=(route("new", When(flag={"new": "on"})),))})
-    assert (
-        plan(Table.compile(rules, Registry(), flags=lambda key, request, identity: ("on", "true"))).lane.route == "new"
-    )
+    assert plan(Table.compile(rules, Registry(), flags=asker(new="true"))).lane.route == "new"
     assert plan(Table.compile(rules, Registry())).lane.route == ""
+
+
+def test_an_application_is_told_what_its_route_was_told() -> None:
+    told = replace(CANARY, canary=BY_FLAG, flag_headers=("new", "theme"))
+    compiled = Table.compile(Rules(services={"shop": told}), Registry(), flags=asker(new="50%", theme="dark"))
+    seen = Counter[str]()
+    for number in range(200):
+        found = plan(compiled, cookie=f"session={number}")
+        variant = "on" if found.choice.version == "green" else "off"
+        assert found.flag_lines.startswith(b"x-shunt-flags: new=%b,theme=dark\r\n" % variant.encode())
+        assert b"\r\nx-shunt-variant: %b\r\nx-shunt-revision: " % variant.encode() in found.flag_lines
+        seen[variant] += 1
+    assert 60 < seen["on"] < 140
+    assert plan(Table.compile(Rules(services={"shop": told}), Registry())).flag_lines == b""
+
+
+def test_other_flags_recompile_only_services_that_ask_flags() -> None:
+    asking = replace(CANARY, canary=BY_FLAG)
+    deep = route("deep", When(any=(When(not_=When(flag={"new": "on"})),)))
+    others = {"told": replace(BLUE, flag_headers=("new",)), "routed": replace(BLUE, routes=(deep,)), "bare": BLUE}
+    named = {name: replace(each, name=name, hosts=(name,)) for name, each in {"shop": asking, **others}.items()}
+    registry, rules = Registry(), Rules(services=named)
+    before = Table.compile(rules, registry, flags=asker(new="50%"))
+    compiling = Compiling(rules, registry, flags=asker(new="60%"), previous=before)
+    for _ in compiling:
+        pass
+    kept = {name for name, junction in compiling.table.junctions.items() if junction is before.junctions[name]}
+    assert kept == {"bare"}
+
+
+def test_a_version_without_targets_has_a_stand_in_under_a_flag_too() -> None:
+    compiled = Table.compile(
+        Rules(services={"shop": replace(CANARY, canary=BY_FLAG)}), Registry(), flags=asker(new="50%")
+    )
+    found = of_version(compiled, "green")
+    assert standing_in(found) == ["blue"]
+    assert found.rescuer is not None
 
 
 # --- failover and rescue ------------------------------------------------------------------

@@ -122,6 +122,8 @@ class Exchange(Held):
             self.upload = Upload(self, lane.limits.max_body or limits.body_bytes, limits.trailer_bytes)
         resources.budget(lane.service).count(now)
         self.about = resources.outgoing.about(self.client.peer, self.client.scheme, request)
+        if plan.flag_lines:
+            self.about += plan.flag_lines
         if plan.copies or plan.omitted:
             self.copies = resources.mirror.begin(request, plan, self.about)
         self._try(plan, now)

@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
-from proxy.flags.flag import Context, Decision, failed
+from proxy.flags.flag import Context, Decision
 from proxy.flags.flagset import FlagSet, assign
 from proxy.model import CRLF, Request, needle
 
 Identity = bytes | None
 Path = tuple[str, ...]
 Ask = Callable[[Request, Identity], Context]
+Decide = Callable[[Request, Identity], Decision]
+"""What a flag is for a request of this identity."""
 Clock = Callable[[], float]
 """Unix seconds, for `$flagd.timestamp`."""
 
@@ -34,23 +36,24 @@ _BAGGAGE = needle("baggage")
 _COOKIE = needle("cookie")
 
 
-def decider(flags: FlagSet, clock: Clock) -> Callable[[str, Request, Identity], Decision]:
-    """`assign` for requests at one revision: a flag's key, a request, its identity."""
-    asks = {key: asking(flag.reads, clock) for key, flag in flags.flags.items()}
+class Asker:
+    """Asks the flags of one revision on behalf of requests: conditions, splits and injected headers have no other."""
 
-    def decide(key: str, request: Request, identity: Identity) -> Decision:
-        ask = asks.get(key)
-        if ask is None:
-            return failed("FLAG_NOT_FOUND", f"there is no flag {key!r}")
-        return assign(flags, key, ask(request, identity))
+    __slots__ = ("_clock", "flags")
 
-    return decide
+    def __init__(self, flags: FlagSet, clock: Clock) -> None:
+        self.flags = flags
+        self._clock = clock
 
+    def about(self, key: str) -> Decide:
+        """`assign` for one flag, for whoever asks it at every request."""
+        flags, flag = self.flags, self.flags.flags.get(key)
+        context = asking(flag.reads if flag is not None else frozenset(), self._clock)
+        return lambda request, identity: assign(flags, key, context(request, identity))
 
-def words(flags: FlagSet, clock: Clock) -> Callable[[str, Request, Identity], tuple[str, ...]]:
-    """What `when: {flag: …}` compares with: the words for a flag's decision, none where there is no decision."""
-    decide = decider(flags, clock)
-    return lambda key, request, identity: decide(key, request, identity).words
+    def decide(self, key: str, request: Request, identity: Identity) -> Decision:
+        """`assign` for a request and its identity."""
+        return self.about(key)(request, identity)
 
 
 def asking(reads: frozenset[Path] | None, clock: Clock) -> Ask:

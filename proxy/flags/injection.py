@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
-from proxy.flags.asker import Clock, Identity, decider
+from proxy.flags.asker import Asker, Identity
 from proxy.flags.flag import Context, Decision
 from proxy.flags.flagset import FlagSet, assign
 from proxy.model import Request
@@ -30,10 +30,15 @@ def headers_for(flags: FlagSet, names: Sequence[str], context: Context) -> Field
     return _fields(flags.revision, [(name, assign(flags, name, context)) for name in names])
 
 
-def injector(flags: FlagSet, names: Sequence[str], clock: Clock) -> Callable[[Request, Identity], Fields]:
-    """`headers_for` of requests: each flag sees just what it reads of a request."""
-    decide, revision = decider(flags, clock), flags.revision
-    return lambda request, identity: _fields(revision, [(name, decide(name, request, identity)) for name in names])
+def injector(asker: Asker, names: Sequence[str]) -> Callable[[Request, Identity], bytes]:
+    """`headers_for` of requests, as lines of a head: each flag sees just what it reads of a request."""
+    revision, asks = asker.flags.revision, [(name, asker.about(name)) for name in names]
+
+    def inject(request: Request, identity: Identity) -> bytes:
+        fields = _fields(revision, [(name, decide(request, identity)) for name, decide in asks])
+        return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+    return inject
 
 
 def _fields(revision: str, decisions: list[tuple[str, Decision]]) -> Fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 from math import log
 
@@ -16,13 +17,15 @@ from proxy.units import Percent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
-    """Either `stable`, `candidate`, `weight` (the candidate's percentage), or `weights` by version."""
+    """`stable`, `candidate` and either `weight` (the candidate's percentage) or `flag`; or `weights` by version."""
 
     __pydantic_config__ = STRICT
 
     stable: str | None = None
     candidate: str | None = None
     weight: Percent = 0.0
+    flag: str | None = None
+    """A feature flag that draws instead of `weight`: whoever has it on gets the candidate."""
     weights: dict[str, float] = field(default_factory=dict)
     failover: bool = True
 
@@ -40,10 +43,20 @@ def shares(settings: Canary) -> dict[str, float]:
     return {settings.stable: 1 - share, settings.candidate: share}
 
 
+def drawable(settings: Canary) -> list[str]:
+    """The versions that can be drawn, the greatest share first; of a flag's split both, for it can change any time."""
+    split = shares(settings)
+    ranked = sorted(split, key=lambda version: -split[version])
+    return ranked if settings.flag is not None else [version for version in ranked if split[version] > 0]
+
+
 def chooser(settings: Canary | None, ground: Ground) -> Choose | None:
     """The drawn version; with only one version above 0 nothing is drawn and nothing is randomised."""
     if settings is None:
         return None
+    if settings.flag is not None:
+        stable, candidate = shares(settings)
+        return _by_flag(stable, candidate, settings.flag, ground)
     above_zero = {version: share for version, share in shares(settings).items() if share > 0}
     if len(above_zero) == 1:
         return _certain(Choice(next(iter(above_zero)), "canary"))
@@ -72,6 +85,28 @@ def _by_threshold(stable: str, candidate: str, share: float, salt: str) -> Choos
         return Choice(candidate if bucket < limit else stable, "canary", randomised=True, weight=share, bucket=bucket)
 
     return choose
+
+
+def _by_flag(stable: str, candidate: str, flag: str, ground: Ground) -> Choose:
+    """Candidate if and only if the flag is on; drawn if a percentage of the flag decided, and only then compared."""
+    if ground.flags is None:
+        return _certain(Choice(stable, "canary"))
+    decide, fall = ground.flags.about(flag), hasher(ground.salt)
+
+    def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
+        found = decide(request, identity)
+        version, share = (candidate, found.share) if found.value is True else (stable, _other(found.share))
+        if identity is None or share is None or not 0 < share < 1:
+            return Choice(version, "canary")
+        return Choice(version, "canary", randomised=True, weight=share, bucket=fall(identity))
+
+    return choose
+
+
+@lru_cache(maxsize=256)
+def _other(share: float | None) -> float | None:
+    """The rest of a share, free of what binary fractions add: 1 - 0.9 is 0.1."""
+    return None if share is None else round(1 - share, 12)
 
 
 def _by_rendezvous(split: dict[str, float], salt: str) -> Choose:

@@ -8,8 +8,9 @@ from hashlib import blake2b
 from operator import methodcaller
 from typing import NamedTuple
 
-from proxy.conditions import Context, Decide, Identity
+from proxy.conditions import Context, Identity
 from proxy.errors import Invalid
+from proxy.flags.asker import Asker
 from proxy.model import Choice, Dice, Request, needle
 
 COOKIE = "shunt_id"
@@ -20,10 +21,10 @@ Choose = Callable[[Request, Identity, Dice], Choice | None]
 
 
 class Ground(NamedTuple):
-    """What a strategy stands on: the salt of its service, and who decides flags."""
+    """What a strategy stands on: the salt of its service, and who asks flags."""
 
     salt: str
-    decide: Decide | None = None
+    flags: Asker | None = None
 
     def of_release(self, release: str) -> Ground:
         """For the split of a rollout's release, so that it is not always the same people who go first."""
@@ -31,7 +32,7 @@ class Ground(NamedTuple):
 
     def context(self, rule: str) -> Context:
         """For the conditions of a rule: its percentages pick other identities than those of its neighbours."""
-        return Context(partial(hasher, f"{self.salt}/{rule}"), self.decide)
+        return Context(partial(hasher, f"{self.salt}/{rule}"), self.flags)
 
 
 # --- who is asking ------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from openfeature.exception import (
 from openfeature.flag_evaluation import Reason
 
 from proxy.control.ofrep import BULK, Access, Ofrep, evaluated, told_in_bulk
-from proxy.flags.asker import decider
+from proxy.flags.asker import Asker
 from proxy.flags.flag import Context
 from proxy.flags.flagset import Document, FlagSet, History, Plain, Sources, assign, compiled
 from proxy.flags.injection import headers_for
@@ -279,7 +279,7 @@ async def test_an_application_is_answered_at_the_revision_of_its_request(sidecar
 
 async def test_route_header_and_application_never_disagree(sidecar: Sidecar) -> None:
     flags = sidecar.history.current
-    decide = decider(flags, sidecar.clock)
+    decide = Asker(flags, sidecar.clock).decide
     for n in range(50):
         key = f"user-{n}"
         routed = decide("half", Request.of(), key.encode())
@@ -293,17 +293,17 @@ async def test_route_header_and_application_never_disagree(sidecar: Sidecar) -> 
 
 def test_nobody_is_told_two_things_however_often_flags_change() -> None:
     dice = random.Random(6)
-    history, decide = History(flag_set()), decider(flag_set(), lambda: 0.0)
+    history, decide = History(flag_set()), Asker(flag_set(), lambda: 0.0).decide
     for n in range(20_000):
         if n % 100 == 0:
             history.use(flag_set(half=f"{dice.randint(0, 100)}%", text=dice.choice(["dark", "light"])))
-            decide = decider(history.current, lambda: 0.0)
+            decide = Asker(history.current, lambda: 0.0).decide
         routed_at, key = history.current.revision, f"user-{dice.randint(0, 9_999)}"
         routed = decide("half", Request.of(), key.encode())
         if n % 7 == 0:
             # A change between the route and the application's own question.
             history.use(flag_set(half=f"{dice.randint(0, 100)}%"))
-            decide = decider(history.current, lambda: 0.0)
+            decide = Asker(history.current, lambda: 0.0).decide
         flags = history.at(routed_at)
         header = dict(headers_for(flags, ["half"], Context(key)))
         alone = evaluated("half", assign(flags, "half", Context(key)))

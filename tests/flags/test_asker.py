@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.flags.asker import decider, words
+from proxy.flags.asker import Asker
 from proxy.flags.flagset import Document, FlagSet, Plain, Sources, compiled
 from proxy.model import Request
 
@@ -51,25 +51,25 @@ def test_targeting_reads_this_of_a_request(path: str, said: str | None) -> None:
     # A path that is put together at run time makes the flag read all there is.
     whole = flags({"===": [{"var": [{"cat": [path, ""]}]}, said]})
     for found in (lean, whole):
-        assert decider(found, lambda: 0.0)("f", REQUEST, b"alice").variant == "on"
+        assert Asker(found, lambda: 0.0).decide("f", REQUEST, b"alice").variant == "on"
 
 
 def test_the_clock_is_asked_only_for_flags_that_look_at_it() -> None:
     late = flags({">": [{"var": "$flagd.timestamp"}, 100]})
-    assert decider(late, lambda: 101.5)("f", REQUEST, None).variant == "on"
+    assert Asker(late, lambda: 101.5).decide("f", REQUEST, None).variant == "on"
 
     def broken() -> float:
         raise AssertionError
 
-    assert decider(late, broken)("HALF", REQUEST, b"alice").error is None
+    assert Asker(late, broken).decide("HALF", REQUEST, b"alice").error is None
 
 
 def test_an_identity_that_is_not_utf8_is_an_identity_too() -> None:
-    assert decider(flags(condition=True), lambda: 0.0)("HALF", REQUEST, b"\xff\xfe").error is None
+    assert Asker(flags(condition=True), lambda: 0.0).decide("HALF", REQUEST, b"\xff\xfe").error is None
 
 
 def test_rules_compare_with_variant_and_value_and_with_nothing_where_there_is_no_decision() -> None:
-    ask = words(flags(condition=True), lambda: 0.0)
-    assert ask("f", REQUEST, None) == ("on", "true")
-    assert ask("nobody", REQUEST, None) == ()
-    assert ask("HALF", REQUEST, None) == ("off", "false")
+    asker = Asker(flags(condition=True), lambda: 0.0)
+    assert asker.decide("f", REQUEST, None).words == ("on", "true")
+    assert asker.decide("nobody", REQUEST, None).words == ()
+    assert asker.decide("HALF", REQUEST, None).words == ("off", "false")

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import Invalid
+from proxy.flags.asker import Asker
+from proxy.flags.flagset import Plain, Sources, compiled
 from proxy.model import Request
 from proxy.strategies.canary import Canary, chooser, shares
 from proxy.strategies.sticky import Choose, Ground
@@ -154,3 +156,47 @@ def test_nothing_to_share_out_is_refused(settings: Canary) -> None:
 
 def test_no_settings_make_no_chooser() -> None:
     assert chooser(None, SHOP) is None
+
+
+# --- by a flag ----------------------------------------------------------------------------
+
+
+def by_flag(text: str) -> Choose:
+    flags = Asker(compiled(Sources(plain=(Plain("new", text, ""),))), lambda: 0.0)
+    choose = chooser(Canary(stable="v1", candidate="v2", flag="new"), Ground("shop", flags))
+    assert choose is not None
+    return choose
+
+
+def test_whoever_has_the_flag_on_gets_the_candidate_and_a_growing_flag_never_takes_anybody_back() -> None:
+    identities = [b"user-%d" % number for number in range(10_000)]
+    had_it = frozenset[bytes]()
+    for percent in (1, 10, 10.5, 50, 99, 100):
+        choose = by_flag(f"{percent}%")
+        have_it = frozenset(each for each in identities if drawn(choose, each) == "v2")
+        assert had_it <= have_it
+        assert is_within_four_sigma(len(have_it), percent / 100, len(identities))
+        had_it = have_it
+    assert len(had_it) == len(identities)
+
+
+def test_only_what_a_percentage_decided_is_compared() -> None:
+    for number in range(100):
+        choice = by_flag("10%")(REQUEST, b"%d" % number, DICE)
+        assert choice is not None
+        assert (choice.randomised, choice.weight, choice.reason) == (True, 0.1, "canary")
+        assert choice.bucket is not None
+    for text in ("true", "false", "0%", "100%", "dark"):
+        choice = by_flag(text)(REQUEST, b"ann", DICE)
+        assert choice is not None
+        assert not choice.randomised
+        assert (choice.version == "v2") == (text in ("true", "100%"))
+
+
+def test_without_identity_without_flags_or_without_that_flag_stable_answers() -> None:
+    elsewhere = Ground("shop", Asker(compiled(Sources()), lambda: 0.0))
+    nobody = chooser(Canary(stable="v1", candidate="v2", flag="new"), elsewhere)
+    bare = chooser(Canary(stable="v1", candidate="v2", flag="new"), SHOP)
+    assert nobody is not None
+    assert bare is not None
+    assert [drawn(by_flag("50%"), None), drawn(nobody, b"ann"), drawn(bare, b"ann")] == ["v1"] * 3

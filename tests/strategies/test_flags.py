@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from proxy.conditions import Text, When
+from proxy.flags.asker import Asker
+from proxy.flags.flagset import Document, Sources, compiled
 from proxy.model import Choice, Request
 from proxy.strategies.flags import Flag, chooser
 from proxy.strategies.sticky import Ground
@@ -42,9 +44,10 @@ def test_a_percentage_picks_other_people_for_each_flag_and_always_the_same() -> 
 
 def test_a_feature_flag_is_decided_for_the_identity() -> None:
     flags = (Flag(name="checkout", when=When(flag={"new-checkout": "on"}), version="v2"),)
-    choose = chooser(
-        flags, Ground("shop", lambda key, request, identity: ("on",) if identity == b"alice" else ("off",))
-    )
+    targeting = {"if": [{"===": [{"var": "targetingKey"}, "alice"]}, "on", "off"]}
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "targeting": targeting}
+    found = compiled(Sources(documents=(Document("d", {"flags": {"new-checkout": flag}}),)))
+    choose = chooser(flags, Ground("shop", Asker(found, lambda: 0.0)))
     assert choose is not None
     assert choose(Request.of(), b"alice", DICE) == Choice("v2", "flag:checkout")
     assert choose(Request.of(), b"bob", DICE) is None
