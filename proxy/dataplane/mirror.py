@@ -12,7 +12,7 @@ from proxy.dataplane.resources import Resources
 from proxy.dataplane.roles import Copying
 from proxy.dataplane.upstream import Pool, TargetConnection
 from proxy.errors import BadAnswer, ShuntError
-from proxy.http1.body import CHUNKED, UNTIL_CLOSE, BadBody, Body, body_of, chunk, last_chunk
+from proxy.http1.body import CHUNKED, UNTIL_CLOSE, BadBody, Body, UntilCloseBody, body_of, chunk, last_chunk
 from proxy.http1.request import RequestHead
 from proxy.http1.response import parse_response
 from proxy.observe.stats import Verdict
@@ -271,7 +271,7 @@ class MirroredRequest(Deadlined):
 
     def target_ended(self) -> None:
         """The shadow closed its side: an answer may end so."""
-        if self._answer is not None and not self._keeps and not self._answer.done:
+        if isinstance(self._answer, UntilCloseBody):
             self.end("answered")
 
     def target_lost(self) -> None:

@@ -50,9 +50,9 @@ class Upload:
         """Send the head and what is at hand; more follows as it comes."""
         self._connection = connection
         assert self._kept is not None
-        connection.transport.write(b"".join((head, *self._kept)))
-        self._forget_if_long()
         self._exchange.client.resume_reading()
+        connection.transport.write(b"".join((head, *self._kept)))  # which may hold the client back at once
+        self._forget_if_long()
 
     def stop(self) -> None:
         """The connection is gone; what comes is kept for the next one."""

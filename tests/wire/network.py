@@ -53,6 +53,9 @@ class Listening:
     def fileno(self) -> int:
         return self.port
 
+    def accept(self) -> tuple[socket.socket, object]:
+        raise BlockingIOError("nobody waits")
+
 
 class _Server:
     def __init__(self, loop: Network, port: int) -> None:
