@@ -33,6 +33,8 @@ def request_head(request: RequestHead, about_client: bytes, ids: bytes, *, targe
 
     `about_client` are the X-Forwarded-* and Via lines, `ids` the x-request-id and traceparent lines that were missing.
     """
+    if target is None and not request.cuts and not request.is_http10:
+        return b"".join((request.head[:-2], about_client, ids))
     parts = [
         request.method,
         b" ",
@@ -101,7 +103,9 @@ def client_address(peer: str, forwarded_for: bytes, trusted: Networks) -> str:
 
 def response_head(response: ResponseHead, extra: bytes) -> bytes:
     """The head for the client, with `extra` lines and the final CRLF; always HTTP/1.1 (RFC 9110 §2.5)."""
-    line = response.head[8 : response.fields_at]
-    if line == b" %d\r\n" % response.status:
-        line = b" %d \r\n" % response.status  # RFC 9112 §4: the space behind the code is not optional
-    return b"HTTP/1.1%b%b%b\r\n" % (line, without(response.head, response.fields_at, response.cuts), extra)
+    head, cuts = response.head, response.cuts
+    if head[12] == 13:  # RFC 9112 §4: the space behind the code is not optional
+        return b"HTTP/1.1%b \r\n%b%b\r\n" % (head[8:12], without(head, response.fields_at, cuts), extra)
+    if not response.is_http11:
+        return b"HTTP/1.1%b%b\r\n" % (without(head, 8, cuts), extra)
+    return b"%b%b\r\n" % (without(head, 0, cuts), extra) if cuts or extra else head

@@ -7,7 +7,8 @@ Laws of this file: (1) one head, one meaning (RFC 9112 §11.2); (2) hop-by-hop f
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
 
 from proxy.errors import (
     BadRequest,
@@ -22,10 +23,16 @@ from proxy.http1.parser import Malformed, check_request
 from proxy.model import Request
 
 # The only names that a gateway must look at; everything else is copied through.
+# Told apart by their first letters, so that other fields are passed over quickly.
 _SPECIAL = re.compile(
-    rb"\n(host|connection|content-length|transfer-encoding|keep-alive|proxy-connection|proxy-authorization|te"
-    rb"|upgrade|http2-settings|expect|via|x-request-id|traceparent|forwarded|x[-_]forwarded[-_][^:\r]*|x[-_]shunt[-_][^:\r]*):"
+    rb"\n(h(?:ost|ttp2-settings)|con(?:nection|tent-length)|t(?:e|ransfer-encoding|raceparent)|keep-alive"
+    rb"|proxy-(?:connection|authorization)|upgrade|expect|via|forwarded"
+    rb"|x(?:-request-id|[-_](?:forwarded|shunt)[-_][^:\r]*)):[ \t]*([^\r]*)"
 )
+_REQUEST_LINE = re.compile(
+    rb"(?!CONNECT )([!#$%&'*+.^_`|~0-9A-Za-z-]+) (([^ #?\r]+)(?:\?([^ #\r]*))?) HTTP/1\.([01])\r\n"
+)
+"""Method, target, path, query, and the version's last digit."""
 _OURS_TO_SET = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _ALWAYS_STRIPPED = frozenset((b"x-shunt-flags", b"x-shunt-variant", b"x-shunt-revision"))
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -46,7 +53,8 @@ _LONGEST_BODY = (1 << 63) - 1
 """What a target that counts in signed 64 bits still understands."""
 
 
-class RequestLimits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
     """Bounds of a head, in bytes and fields."""
 
     head_bytes: int = 32 << 10
@@ -78,14 +86,20 @@ class RequestHead(Request):
         "wire_host",
     )
 
-    def __init__(self, method: bytes, target: bytes, head: bytes, lowered: bytes) -> None:
-        super().__init__(method, target, "", head, lowered)
-        self.fields_at = 0
+    def __init__(self, line: re.Match[bytes], head: bytes, lowered: bytes) -> None:
+        """Of a head that begins with this request-line; nothing is known of its fields yet."""
+        self.method, self.target, self.path, self.query, minor = line.groups(b"")
+        self.head = head
+        self.lowered = lowered
+        self.host = ""
+        self.client = ""
+        self.secure = False
+        self.fields_at = line.end()
         """Where the first field line starts."""
         self.length = 0
         """The body's length in bytes, or CHUNKED."""
-        self.keep_alive = True
-        self.is_http10 = False
+        self.is_http10 = minor == b"0"
+        self.keep_alive = not self.is_http10
         self.has_length = False
         self.upgrade = b""
         """The protocols of an upgrade that Connection lists as well (RFC 9110 §7.8)."""
@@ -112,30 +126,31 @@ def parse_request(head: bytes, limits: RequestLimits, *, via_name: bytes = b"", 
     `via_name` is this instance's pseudonym, `trusted` whether the peer's X-Forwarded-* are believed.
     Raises BadRequest, TargetTooLong, HeadTooLarge, NotImplementedHere or VersionNotSupported.
     """
-    line_end = head.find(b"\r\n")
-    method, target, http10 = _request_line(head[:line_end], limits)
+    line = _REQUEST_LINE.match(head)
+    if line is None or line.end() > limits.target_bytes:
+        _refuse_line(head[: head.find(b"\r\n")], limits)
     if len(head) > limits.head_bytes:
         raise HeadTooLarge(f"the request's head is longer than {limits.head_bytes} bytes")
+    if line is None:
+        raise BadRequest("the request-target is malformed")
+    request = RequestHead(line, head, head.lower())
     try:
-        check_request(head, len(method))
+        check_request(head, len(request.method))
     except Malformed as why:
         if "Transfer-Encoding" in str(why) and "present" not in str(why):
             raise _transfer_fault(head) from None
         raise BadRequest(f"malformed request: {why}") from None
-    if head.count(b"\n") - 2 > limits.head_fields:
+    # A field takes four bytes at least, so a short head needs no counting.
+    if len(head) > 4 * limits.head_fields and head.count(b"\n") - 2 > limits.head_fields:
         raise HeadTooLarge(f"the request has more than {limits.head_fields} fields")
-    request = RequestHead(method, target, head, head.lower())
-    request.fields_at = line_end + 2
-    request.is_http10 = http10
-    request.keep_alive = not http10
-    _read_fields(request, line_end, via_name, trusted=trusted)
-    if target[0] != 47:  # not origin-form
+    _read_fields(request, via_name, trusted=trusted)
+    if request.path[0] != 47:  # not origin-form
         _absolute_or_asterisk(request)
     return request
 
 
-def _request_line(line: bytes, limits: RequestLimits) -> tuple[bytes, bytes, bool]:
-    """Method, target, and whether it is HTTP/1.0 (RFC 9112 §3)."""
+def _refuse_line(line: bytes, limits: RequestLimits) -> None:
+    """Say what is wrong with a request-line (RFC 9112 §3), if it is more than the target's form."""
     parts = line.split(b" ")
     if len(parts) != 3:
         if len(line) > limits.target_bytes + 64:
@@ -154,7 +169,6 @@ def _request_line(line: bytes, limits: RequestLimits) -> tuple[bytes, bytes, boo
         raise BadRequest("the method is not a token")
     if method == b"CONNECT":
         raise NotImplementedHere("this proxy does not forward CONNECT")
-    return method, target, version == b"HTTP/1.0"
 
 
 def _transfer_fault(head: bytes) -> BadRequest | NotImplementedHere:
@@ -168,14 +182,17 @@ def _transfer_fault(head: bytes) -> BadRequest | NotImplementedHere:
     return BadRequest("malformed request: Transfer-Encoding is not 'chunked'")
 
 
-def _read_fields(request: RequestHead, line_end: int, via_name: bytes, *, trusted: bool) -> None:
+def _read_fields(request: RequestHead, via_name: bytes, *, trusted: bool) -> None:
     """Look at the special fields, note what they say and what must be cut out."""
     head = request.head
-    for found in _SPECIAL.finditer(request.lowered, line_end):
+    for found in _SPECIAL.finditer(request.lowered, request.fields_at - 1):
         name = found[1]
-        end = head.find(b"\r", found.end())
-        value = head[found.end() : end].strip(b" \t")
-        if name == b"via":
+        start, end = found.span(2)
+        value = head[start:end].rstrip(b" \t")
+        if name == b"host":
+            request.hosts += 1
+            request.wire_host = value
+        elif name == b"via":
             request.vias += value.count(via_name) if via_name else 0
         elif name in _END_TO_END:
             if not _END_TO_END[name](request, value):
@@ -198,12 +215,6 @@ def _settle(request: RequestHead) -> None:
         raise needs_length(request)
     if not request.is_upgrade:
         request.upgrade = b""
-
-
-def _host(request: RequestHead, value: bytes) -> bool:
-    request.hosts += 1
-    request.wire_host = value
-    return True
 
 
 def _content_length(request: RequestHead, value: bytes) -> bool:
@@ -235,7 +246,6 @@ def _traceparent(request: RequestHead, value: bytes) -> bool:
 
 
 _END_TO_END = {
-    b"host": _host,
     b"content-length": _content_length,
     b"expect": _expect,
     b"x-request-id": _request_id,
@@ -320,12 +330,21 @@ def _absolute_or_asterisk(request: RequestHead) -> None:
 
 def host_name(value: bytes) -> str:
     """The name in a Host value, in lower case and without port (RFC 9110 §7.2); raises BadRequest."""
-    if value and not _HOST.fullmatch(value):
+    return _known_host(value) if len(value) <= _LONGEST_KNOWN_HOST else _read_host(value)
+
+
+def _read_host(value: bytes) -> str:
+    if not _HOST.fullmatch(value):
         raise BadRequest("the Host is malformed")
     name = value.decode("ascii").lower()
     if name.startswith("["):
         return name[: name.index("]") + 1]
     return name.partition(":")[0].removesuffix(".")
+
+
+_LONGEST_KNOWN_HOST = 255
+_known_host = lru_cache(maxsize=1024)(_read_host)
+"""Few hosts are asked for again and again: a quarter of a megabyte at most."""
 
 
 def needs_length(request: RequestHead) -> LengthRequired:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from proxy.errors import BadAnswer
 from proxy.http1.body import CHUNKED, UNTIL_CLOSE
 from proxy.http1.parser import Malformed, check_response
 
 _SPECIAL = re.compile(
-    rb"\n(content-length|connection|transfer-encoding|keep-alive|proxy-connection|proxy-authenticate|te|upgrade"
-    rb"|x-shunt-(?:error|version)):"
+    rb"\n(con(?:tent-length|nection)|t(?:ransfer-encoding|e)|keep-alive|proxy-(?:connection|authenticate)|upgrade"
+    rb"|x-shunt-(?:error|version)):[ \t]*([^\r]*)"
 )
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 _BEGINNING = b"HTTP/1."
@@ -39,34 +40,41 @@ class ResponseHead:
 def parse_response(head: bytes, *, to_head: bool = False) -> ResponseHead:
     """Read one complete head (status-line to empty line); `to_head`: it answers a HEAD. Raises BadAnswer."""
     line_end = head.find(b"\r\n")
-    line = _STATUS_LINE.fullmatch(head, 0, line_end)
-    if line is None:
-        raise BadAnswer("the target's status line is malformed")
+    status, is_http11 = _status_line(head[:line_end])
     try:
         check_response(head)
     except Malformed:
         raise BadAnswer("the target's answer is malformed") from None
-    status = int(line[2])
-    response = ResponseHead(head, status, line_end + 2, is_http11=line[1] == b"1")
+    response = ResponseHead(head, status, line_end + 2, is_http11=is_http11)
     lowered = head.lower()
     for found in _SPECIAL.finditer(lowered, line_end):
-        name = found[1]
-        end = lowered.find(b"\r", found.end())
-        value = lowered[found.end() : end].strip(b" \t")
+        name, value = found.groups()
         if name == b"content-length":
             _content_length(response, value)
             if status >= 200 and status != 204:
                 continue  # RFC 9110 §8.6: 1xx and 204 must not have it
-        response.cuts.append((found.start() + 1, end + 2))
+        response.cuts.append((found.start() + 1, found.end() + 2))
         if name == b"connection":
-            _connection(response, value, lowered)
+            if value != b"keep-alive":
+                _connection(response, value, lowered)
+            else:
+                response.keep_alive = True
         elif name == b"transfer-encoding":
-            _transfer_encoding(response, value)
+            _transfer_encoding(response, value.rstrip(b" \t"))
         elif name == b"upgrade":
-            response.upgrade = value
+            response.upgrade = value.rstrip(b" \t")
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0  # RFC 9112 §6.3: never a body, whatever the fields say
     return response
+
+
+@lru_cache(maxsize=128)
+def _status_line(line: bytes) -> tuple[int, bool]:
+    """The status, and whether it is HTTP/1.1; there are few different lines."""
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise BadAnswer("the target's status line is malformed")
+    return int(found[2]), found[1] == b"1"
 
 
 def check_beginning(received: bytes) -> None:
