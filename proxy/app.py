@@ -15,8 +15,10 @@ from proxy.processes.launch import Launch
 from proxy.settings import Settings
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, origin: str = "") -> int:
     """Become the supervisor of an instance with these settings; the exit code if that is not possible.
+
+    `origin` says where the settings came from, so that an upgrade can read them again; see `proxy.cli.trial`.
 
     The process is replaced (exec): it keeps its id and its standard streams, and nothing of the command
     line's memory. Once the instance serves it prints one line with its addresses. Its exit code is 0 after
@@ -32,6 +34,8 @@ def run(settings: Settings) -> int:
         bound_seconds=settings.drain.bound,
         settings=write_settings(settings),
         memory=[make_memory("state"), make_memory("rules")],
+        name=settings.name,
+        origin=origin,
     )
     number = os.memfd_create("shunt-launch", 0)
     os.write(number, json.dumps(launch._asdict()).encode())

@@ -1,14 +1,13 @@
 """The supervisor holds what must outlive every crash, the sockets, and starts again what dies.
 
 No HTTP, no YAML, no rules: nothing here can be brought down by a request or by a file. It is started by
-`proxy.app.run` through exec, so it keeps the process id and none of the command line's memory.
+`proxy.app.run` through exec, so it keeps the process id and none of the command line's memory; and it becomes
+a newer one in the same way.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import signal
 import socket
 import sys
@@ -18,12 +17,14 @@ from collections.abc import Callable
 from proxy.errors import ShuntError
 from proxy.processes import listeners
 from proxy.processes.children import Child
+from proxy.processes.generation import BRAIN, Generation
 from proxy.processes.launch import Launch, Sockets
+from proxy.processes.legacy import Legacy
 from proxy.processes.lifeline import Message
 from proxy.processes.respawn import Deaths
+from proxy.processes.succession import Succession
+from proxy.processes.vigil import Vigil
 
-_BRAIN = -1
-_HANDLED = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _ALONE_SECONDS = 0.5
 """The longest back-off where no neighbour helps out: no connection waits more than a second for an owner."""
 _STOP_SECONDS = 5.0
@@ -34,156 +35,138 @@ class Supervisor:
     """One loop over lifelines, signals and an agenda."""
 
     def __init__(self, launch: Launch, sockets: Sockets) -> None:
-        self._launch = launch
-        self._sockets = sockets
-        self._poll = select.poll()
-        self._brain: Child | None = None
-        self._workers: dict[int, Child] = {}
+        self.launch = launch
+        self.sockets = sockets
+        self.vigil = Vigil()
+        self.now = Generation()
+        """Who serves, or will in a moment."""
+        self.leaving: list[Child] = []
+        """Workers of former generations, which drain, and their brains."""
+        self.is_leaving = False
+        self._succession = Succession(self)
         self._adopters: dict[int, int] = {}
         """Slots without an owner, and the slot of the neighbour that accepts there meanwhile."""
         self._deaths: dict[int, Deaths] = {}
-        self._agenda: list[tuple[float, Callable[[], None]]] = []
         self._has_served = False
-        self._is_leaving = False
         self._is_draining = False
         self._exit_code: int | None = None
 
-    def run(self) -> int:
+    def run(self, legacy: Legacy | None = None) -> int:
         """Serve until told to leave; the exit code."""
-        wakeup = self._hear_signals()
-        for slot in range(self._launch.workers):
-            self._start_worker(slot)
-        self._start_brain()
+        if legacy is not None:
+            self._has_served = True
+            self._succession.begin(legacy.open_generation(), legacy.open_leaving())
+        self.start_missing()
+        if legacy is None:
+            self.start_brain()
         while self._exit_code is None:
-            self._listen(wakeup)
+            self.vigil.wait(self._on_signal, self._on_message, self._on_silence)
             self._reap()
-            self._keep_agenda()
-        self._end_all()
-        self._sockets.close()
-        wakeup.close()
+        for child in self._children():
+            child.kill()
+            os.waitpid(child.pid, 0)
+            child.lifeline.close()
+        self.sockets.close()
+        self.vigil.close()
         return self._exit_code
 
-    # --- waiting -----------------------------------------------------------------------
-
-    def _hear_signals(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
-        for number in _HANDLED:
-            signal.signal(number, lambda *_: None)
-        self._poll.register(ours, select.POLLIN)
-        return ours
-
-    def _listen(self, wakeup: socket.socket) -> None:
-        speakers = {child.lifeline.fileno(): child for child in self._children()}
-        for number, _ in self._poll.poll(self._patience_ms()):
-            if number == wakeup.fileno():
-                for signalled in wakeup.recv(4096):
-                    self._on_signal(signalled)
-            elif number in speakers:
-                self._hear(speakers[number])
-
-    def _hear(self, child: Child) -> None:
-        try:
-            for message in child.lifeline.hear():
-                self._on_message(child, message)
-        except EOFError:
-            # It is about to end, with an exit code that counts; only one that stays behind is helped along.
-            self._poll.unregister(child.lifeline)
-            self._after(_STOP_SECONDS, child.kill)
-
-    def _patience_ms(self) -> float | None:
-        if not self._agenda:
-            return None
-        return max(0.0, min(due for due, _ in self._agenda) - time.monotonic()) * 1000 + 1
-
-    def _keep_agenda(self) -> None:
-        now = time.monotonic()
-        due = [act for when, act in self._agenda if when <= now]
-        self._agenda = [entry for entry in self._agenda if entry[0] > now]
-        for act in due:
-            act()
-
-    def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        self._agenda.append((time.monotonic() + seconds, act))
+    def _children(self) -> list[Child]:
+        return [*self.now.children(), *self.leaving, *self._succession.children()]
 
     # --- starting ----------------------------------------------------------------------
 
-    def _children(self) -> list[Child]:
-        return [*self._workers.values(), *([self._brain] if self._brain else [])]
+    def start_missing(self) -> None:
+        """Start a worker for every slot that has none."""
+        for slot in range(self.launch.workers):
+            if slot not in self.now.workers:
+                self._start_worker(slot)
 
     def _start_worker(self, slot: int) -> None:
-        if self._is_draining:
+        if self._is_draining or slot in self.now.workers:
             return
-        worker = self._workers[slot] = Child.spawn("proxy.worker", slot)
-        self._poll.register(worker.lifeline, select.POLLIN)
-        self._tell(worker, "settings", slot, descriptors=[self._launch.settings])
-        self._tell(worker, "listen", slot, descriptors=self._sockets.of_slot(slot))
+        worker = self.now.workers[slot] = Child.spawn("proxy.worker", slot)
+        self.vigil.watch(worker)
+        self.tell(worker, "settings", slot, descriptors=[self.launch.settings])
+        self.tell(worker, "listen", slot, descriptors=self.sockets.of_slot(slot))
         self._join(worker)
 
-    def _start_brain(self) -> None:
-        if self._is_draining:
+    def start_brain(self) -> None:
+        """Start the brain, and join the workers to it."""
+        if self._is_draining or self.now.brain is not None:
             return
-        brain = self._brain = Child.spawn("proxy.control.brain", _BRAIN)
-        self._poll.register(brain.lifeline, select.POLLIN)
-        self._tell(brain, "settings", descriptors=[self._launch.settings])
-        self._tell(brain, "memory", descriptors=self._launch.memory)
-        self._tell(brain, "admin", descriptors=[self._sockets.admin.fileno()])
-        self._tell(brain, "telemetry", descriptors=[self._sockets.telemetry.fileno()])
-        self._tell(brain, "listening", *(listeners.url(group[0]) for group in self._sockets.groups))
-        self._tell(brain, "begin", self._launch.workers, "again" if self._has_served else "first")
-        if self._is_leaving:
-            self._tell(brain, "leaving")
-        for worker in self._workers.values():
+        brain = self.now.brain = Child.spawn("proxy.control.brain", BRAIN)
+        self.vigil.watch(brain)
+        self.tell(brain, "settings", descriptors=[self.launch.settings])
+        self.tell(brain, "memory", descriptors=self.launch.memory)
+        self.tell(brain, "admin", descriptors=[self.sockets.admin.fileno()])
+        self.tell(brain, "telemetry", descriptors=[self.sockets.telemetry.fileno()])
+        self.tell(brain, "listening", *(listeners.url(group[0]) for group in self.sockets.groups))
+        turn = self._succession.turn or ("again" if self._has_served else "first")
+        self.tell(brain, "begin", self.launch.workers, turn, self.now.number)
+        if self.is_leaving:
+            self.tell(brain, "leaving")
+        for worker in self.now.workers.values():
             self._join(worker)
 
     def _join(self, worker: Child) -> None:
         """Give a worker and the brain a fresh channel: after a crash on either side the old one is of no use."""
-        if self._brain is None:
+        if self.now.brain is None:
             return
         one, other = socket.socketpair()
         with one, other:
-            self._tell(worker, "channel", descriptors=[one.fileno()])
-            self._tell(self._brain, "worker", worker.slot, worker.pid, descriptors=[other.fileno()])
+            self.tell(worker, "channel", descriptors=[one.fileno()])
+            self.tell(self.now.brain, "worker", worker.slot, worker.pid, descriptors=[other.fileno()])
 
-    def _tell(self, child: Child, word: str, *rest: object, descriptors: list[int] | None = None) -> None:
+    def tell(self, child: Child, word: str, *rest: object, descriptors: list[int] | None = None) -> None:
+        """Say something to a child."""
         if not child.lifeline.tell(word, *rest, descriptors=descriptors or ()):
             child.kill()  # it is gone or has stopped reading: either way its successor will read
 
     # --- what children say -------------------------------------------------------------
 
     def _on_message(self, child: Child, message: Message) -> None:
-        if message.word == "ready":
-            self._on_ready(child)
-        elif message.word == "serving":
-            self._has_served = True
-        elif message.word == "kill":
-            slot, pid = map(int, message.rest)
-            worker = self._workers.get(slot)
-            if worker is not None and worker.pid == pid:
-                worker.kill()
+        match message.word:
+            case "ready":
+                child.is_ready = True
+                if child is self.now.workers.get(child.slot):
+                    self._on_ready(child)
+            case "serving":
+                self._has_served = child.is_ready = True
+            case "kill":
+                pid = int(message.rest[1])
+                for worker in self._children():
+                    if worker.pid == pid and worker.slot != BRAIN:
+                        worker.kill()
+            case "upgrade":
+                self._succession.ask(is_leaving=self.is_leaving)
+            case word:
+                self._succession.hear(child, word, message)
+        self._succession.look()
+
+    def _on_silence(self, child: Child) -> None:
+        """It is about to end, with an exit code that counts; only one that stays behind is helped along."""
+        self.vigil.forget(child)
+        self.vigil.after(_STOP_SECONDS, child.kill)
 
     def _on_ready(self, worker: Child) -> None:
         """Its slot has an owner again, and orphans that found no neighbour find one now."""
-        worker.is_ready = True
-        neighbour = self._workers.get(self._adopters.pop(worker.slot, _BRAIN))
+        neighbour = self.now.workers.get(self._adopters.pop(worker.slot, BRAIN))
         if neighbour is not None:
-            self._tell(neighbour, "disown", worker.slot)
-        for slot in range(self._launch.workers):
+            self.tell(neighbour, "disown", worker.slot)
+        for slot in range(self.launch.workers):
             if not self._is_owned(slot):
                 self._find_neighbour(slot)
 
     def _is_owned(self, slot: int) -> bool:
-        owner = self._workers.get(slot)
+        owner = self.now.workers.get(slot)
         return slot in self._adopters or (owner is not None and owner.is_ready)
 
     def _find_neighbour(self, slot: int) -> None:
-        descriptors = self._sockets.only_of_slot(slot)
-        neighbour = next((worker for worker in self._workers.values() if worker.is_ready), None)
-        if descriptors and neighbour is not None:
+        descriptors = self.sockets.only_of_slot(slot)
+        neighbour = next((worker for worker in self.now.workers.values() if worker.is_ready), None)
+        if descriptors and neighbour is not None and neighbour.slot != slot:
             self._adopters[slot] = neighbour.slot
-            self._tell(neighbour, "adopt", slot, descriptors=descriptors)
+            self.tell(neighbour, "adopt", slot, descriptors=descriptors)
 
     # --- what ends ---------------------------------------------------------------------
 
@@ -201,26 +184,27 @@ class Supervisor:
                     self._on_end(child, os.waitstatus_to_exitcode(status))
 
     def _on_end(self, child: Child, code: int) -> None:
+        child.is_ended = True
         if child.lifeline.fileno() >= 0:
-            self._forget_lifeline(child)
-        if child is self._brain:
-            self._brain = None
+            self.vigil.forget(child)
+            child.lifeline.close()
+        if child in self.leaving:
+            self.leaving.remove(child)
+            self._look_whether_empty()
+        elif self._succession.lose(child):
+            return
+        elif child is self.now.brain:
+            self.now.lose(child)
             self._on_brain_end(code)
         else:
-            del self._workers[child.slot]
+            self.now.lose(child)
             self._on_worker_end(child, code)
 
-    def _forget_lifeline(self, child: Child) -> None:
-        with contextlib.suppress(KeyError):
-            self._poll.unregister(child.lifeline)
-        child.lifeline.close()
-
     def _on_worker_end(self, worker: Child, code: int) -> None:
-        if self._brain is not None:
-            self._tell(self._brain, "gone", worker.slot, worker.pid)
+        if self.now.brain is not None:
+            self.tell(self.now.brain, "gone", worker.slot, worker.pid)
         if self._is_draining:
-            if not self._workers:
-                self._stop_brain()
+            self._look_whether_empty()
             return
         for slot in [worker.slot, *(orphan for orphan, by in self._adopters.items() if by == worker.slot)]:
             self._adopters.pop(slot, None)
@@ -229,10 +213,10 @@ class Supervisor:
 
     def _on_brain_end(self, code: int) -> None:
         if self._is_draining:
-            if not self._workers:
+            if not self.now.workers:
                 self._exit_code = 0
         elif self._has_served:
-            self._start_again(_BRAIN, "the control plane", code)
+            self._start_again(BRAIN, "the control plane", code)
         else:
             self._exit_code = code if code > 0 else 1
 
@@ -241,73 +225,80 @@ class Supervisor:
         if slot not in self._adopters:
             delay = min(delay, _ALONE_SECONDS)
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        _say(f"{name} {how}; its successor starts {f'in {delay:g} s' if delay else 'at once'}")
-        start = self._start_brain if slot == _BRAIN else lambda: self._start_worker(slot)
+        say(f"{name} {how}; its successor starts {f'in {delay:g} s' if delay else 'at once'}")
+        start: Callable[[], None] = self.start_brain if slot == BRAIN else lambda: self._start_worker(slot)
         if delay:
-            self._after(delay, start)
+            self.vigil.after(delay, start)
         else:
             start()
 
     # --- leaving -----------------------------------------------------------------------
 
     def _on_signal(self, number: int) -> None:
-        if number == signal.SIGHUP and self._brain is not None:
-            self._tell(self._brain, "reload")
+        if number == signal.SIGHUP and self.now.brain is not None:
+            self.tell(self.now.brain, "reload")
+        elif number == signal.SIGUSR2:
+            self._succession.ask(is_leaving=self.is_leaving)
         elif number in (signal.SIGTERM, signal.SIGINT):
-            if self._is_leaving:
+            if self.is_leaving:
                 self._exit_code = 128 + number
             else:
-                self._leave(self._launch.grace_seconds if number == signal.SIGTERM else 0.0)
+                self._leave(self.launch.grace_seconds if number == signal.SIGTERM else 0.0)
 
     def _leave(self, grace_seconds: float) -> None:
         """Be unready at once, accept on for the grace, then drain."""
-        self._is_leaving = True
-        if self._brain is not None:
-            self._tell(self._brain, "leaving")
+        self.is_leaving = True
+        self._succession.give_up("this instance is leaving")
+        if self.now.brain is not None:
+            self.tell(self.now.brain, "leaving")
         if grace_seconds:
-            self._after(grace_seconds, self._drain)
+            self.vigil.after(grace_seconds, self._drain)
         else:
             self._drain()
 
     def _drain(self) -> None:
         self._is_draining = True
-        self._sockets.close_to_clients()
-        for worker in self._workers.values():
-            self._tell(worker, "drain", self._launch.bound_seconds)
-        self._after(self._launch.bound_seconds + _STOP_SECONDS, self._kill_workers)
-        if not self._workers:
-            self._stop_brain()
+        self.sockets.close_to_clients()
+        for worker in self.now.workers.values():
+            self.dismiss(worker)
+        self._look_whether_empty()
 
-    def _kill_workers(self) -> None:
-        for worker in self._workers.values():
-            worker.kill()
+    def dismiss(self, worker: Child) -> None:
+        """Let a worker accept no more, finish and end, within the bound."""
+        self.tell(worker, "drain", self.launch.bound_seconds)
+        self.vigil.after(self.launch.bound_seconds + _STOP_SECONDS, worker.kill)
 
-    def _stop_brain(self) -> None:
-        if self._brain is None:
-            self._exit_code = 0
+    def stop(self, brain: Child) -> None:
+        """Let a brain end."""
+        self.tell(brain, "stop")
+        self.vigil.after(_STOP_SECONDS, brain.kill)
+
+    def _look_whether_empty(self) -> None:
+        """The brain stays until the last worker is gone, and so do we."""
+        if not self._is_draining or self.now.workers or self.leaving:
             return
-        self._tell(self._brain, "stop")
-        self._after(_STOP_SECONDS, self._brain.kill)
-
-    def _end_all(self) -> None:
-        for child in self._children():
-            child.kill()
-            os.waitpid(child.pid, 0)
-            child.lifeline.close()
+        if self.now.brain is None:
+            self._exit_code = 0
+        else:
+            self.stop(self.now.brain)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """One line for people."""
     sys.stderr.write(f"shunt: {line}\n")
     sys.stderr.flush()
 
 
 def main() -> int:
-    """Open the sockets that the launch names and supervise; 2 when one of them cannot be had."""
+    """Open the sockets that the launch names, or take over a former supervisor's; 2 when one cannot be had."""
+    if sys.argv[1] == "heir":
+        legacy = Legacy.read(int(sys.argv[2]))
+        return Supervisor(legacy.open_launch(), legacy.open_sockets()).run(legacy)
     launch = Launch.read(int(sys.argv[1]))
     try:
-        sockets = Sockets(launch)
+        sockets = Sockets.open(launch)
     except ShuntError as taken:
-        _say(str(taken))
+        say(str(taken))
         return 2
     return Supervisor(launch, sockets).run()
 

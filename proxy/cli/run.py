@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -50,7 +51,7 @@ def run(
     except config.Faults as faults:
         click.echo(str(faults), err=True)
         sys.exit(2)
-    sys.exit(app.run(settings))
+    sys.exit(app.run(settings, json.dumps({"config": config_, "said": said})))
 
 
 @click.command(epilog="Example: shunt demo --seconds 30")

@@ -67,8 +67,14 @@ class Brain:
         self._lookout = Lookout(self._settings.dns)
         self._workers = Workers(self._kill, self._on_counted, self._lookout.survey)
         state = FileState(self._settings.state) if self._settings.state else HeldState(handover.state)
-        self._control = Control(self._workers, Surroundings(probe=self._lookout.probe), state)
+        around = Surroundings(probe=self._lookout.probe, upgrade=self._ask_for_upgrade)
+        self._control = Control(self._workers, around, state)
+        self._control.condition.generation = handover.generation
         self._runners: list[web.AppRunner] = []
+        self._admin_runner: web.AppRunner | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._rule: list[asyncio.Task[None]] = []
+        """What changes traffic by itself; laid down when another brain takes over."""
         self._reloads: Counter[str] = Counter()
         self._restarts = 0
         self._started = time.time()
@@ -78,6 +84,7 @@ class Brain:
     async def run(self, said: AsyncIterator[Message]) -> int:
         """Live until the supervisor says stop; the exit code."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             first = (self._workers.watch(), self._sweep(), self._lookout.run(self._workers, self._control.refresh))
             chores = [group.create_task(chore) for chore in first]
             ending = group.create_task(self._obey(said))
@@ -85,9 +92,9 @@ class Brain:
             await asyncio.wait([ending, starting], return_when=asyncio.FIRST_COMPLETED)
             code = starting.result() if starting.done() else 0
             if starting.done() and code == 0:
-                chores += [group.create_task(chore) for chore in (self._control.run(), self._watcher.run())]
+                self._begin_rule()
                 await ending
-            for task in (*chores, ending, starting):
+            for task in (*chores, *self._rule, ending, starting):
                 task.cancel()
         await self._close()
         return code
@@ -97,8 +104,8 @@ class Brain:
     async def _start(self) -> int:
         """Bring everything up; 0, or the exit code of an instance that cannot start."""
         try:
-            await self._serve(self._telemetry().app(), self._handover.telemetry)
-            admin = self._admin()
+            if not self._handover.is_upgrade:
+                await self._serve(self._telemetry().app(), self._handover.telemetry)
             rules, faults = await self._first_rules()
             seen = await self._seen_revision()
             former = self._former_rules()
@@ -106,9 +113,13 @@ class Brain:
             if faults:
                 self._control.refuse(faults)
             self._remember(rules)
-            await self._serve(admin.app(), self._handover.admin)
+            if not self._handover.is_upgrade:
+                await self._serve_people()
             async with asyncio.timeout(START_SECONDS):
                 await self._workers.wait_serving(self._handover.workers)
+            if self._handover.is_upgrade:
+                await self._serve(self._telemetry().app(), self._handover.telemetry)
+                await self._serve_people()
         except ShuntError as fault:
             return self._refuse(str(fault))
         except TimeoutError:
@@ -163,11 +174,15 @@ class Brain:
         registry.register(_Scrape(self))
         return Telemetry(text_of(self._handover.telemetry), registry, self._readiness)
 
-    async def _serve(self, app: web.Application, listener: socket.socket) -> None:
+    async def _serve_people(self) -> None:
+        self._admin_runner = await self._serve(self._admin().app(), self._handover.admin)
+
+    async def _serve(self, app: web.Application, listener: socket.socket) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await runner.setup()
         await web.SockSite(runner, listener).start()
         self._runners.append(runner)
+        return runner
 
     def _announce(self) -> None:
         """The one line that says where everything is."""
@@ -196,10 +211,34 @@ class Brain:
                     self._watcher.reload()
                 case "leaving":
                     self._is_leaving = True
+                case "yield":
+                    await self._lay_down()
+                case "resume":
+                    self._handover = self._handover._replace(admin=socket.socket(fileno=message.descriptors[0]))
+                    await self._serve_people()
+                    self._begin_rule()
+                case "kept":
+                    self._control.condition.upgrade_fault = message.rest[0]
                 case "stop":
                     return
         self._is_leaving = True
         await self._workers.wait_none()
+
+    def _begin_rule(self) -> None:
+        assert self._group is not None
+        self._rule = [self._group.create_task(chore) for chore in (self._control.run(), self._watcher.run())]
+
+    async def _lay_down(self) -> None:
+        """Change nothing any more: the next brain begins with what was saved last. Metrics and probes go on."""
+        for task in self._rule:
+            task.cancel()
+        runner, self._admin_runner = self._admin_runner, None
+        if runner is not None:
+            await runner.cleanup()
+        self._lifeline.tell("yielded")
+
+    def _ask_for_upgrade(self) -> None:
+        self._lifeline.tell("upgrade")
 
     def _kill(self, slot: int, pid: int) -> None:
         self._lifeline.tell("kill", slot, pid)

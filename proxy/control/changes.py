@@ -49,6 +49,8 @@ class Surroundings:
     probe: HealthProbe
     busy: Callable[[str], str | None] = lambda _: None
     """Why a scope must be left alone by `weight` and `switch` (a rollout runs there); None when it may be changed."""
+    upgrade: Callable[[], None] | None = None
+    """Asks for new code to take over; None where there is no supervisor to ask."""
     wall: Callable[[], float] = time.time
     """Seconds since the epoch, for the ledger."""
     steady: Callable[[], float] = time.monotonic
@@ -66,6 +68,10 @@ class Condition:
     state_lost: tuple[str, ...] = ()
     """What the state file had lost at the start."""
     holds: dict[str, Hold] = field(default_factory=dict)
+    generation: int = 1
+    """How often this instance was upgraded, and one."""
+    upgrade_fault: str = ""
+    """Why the last upgrade was not made."""
 
 
 class Changes:
@@ -183,10 +189,10 @@ class Changes:
         self._tell("change", {"who": by.who, "what": by.what, "services": list(changed.entry.services)})
         return changed, receipt
 
-    async def _note(self, verb: str, by: By, service: str) -> None:
+    async def _note(self, verb: str, by: By, service: str = "") -> None:
         """Write down and tell what makes no new table."""
         async with self._door:
-            self.store.note(by, (service,))
+            self.store.note(by, (service,) if service else ())
             await self._save()
         self._tell(verb, {"service": service, "who": by.who})
 

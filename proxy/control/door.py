@@ -135,6 +135,15 @@ class Control(Changes):
         verbs.service_of(self.store.state.rules, service)
         return (await self._make(Reset(service), by, expecting))[0]
 
+    async def upgrade(self, by: By) -> Answer:
+        """Ask for the code on the disk to take over; the status's generation says when it has."""
+        if self.around.upgrade is None:
+            raise Conflict("nobody here can start new code")
+        self.condition.upgrade_fault = ""
+        await self._note("upgrade", by)
+        self.around.upgrade()
+        return self._answer("the new code is on trial; it takes over once all of it serves")
+
     def export(self) -> Rules:
         """The rules with the overrides folded in, ready to commit; what is only waited for stays as the file has it."""
         folded = [override for override in self.store.state.overrides if override.origin != "waiting"]

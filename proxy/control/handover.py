@@ -28,6 +28,10 @@ class Handover(NamedTuple):
     workers: int
     is_first: bool
     """False: a former brain has served, so nothing here may end the instance."""
+    is_upgrade: bool = False
+    """A former brain still serves, and will until this one does."""
+    generation: int = 1
+    """How often this instance was upgraded, and one."""
 
 
 async def words(lifeline: Lifeline) -> AsyncIterator[Message]:
@@ -54,7 +58,7 @@ async def receive(said: AsyncIterator[Message]) -> Handover | None:
     async for message in said:
         parts[message.word] = message
         if message.word == "begin":
-            workers, turn = message.rest
+            workers, turn, generation = message.rest
             state, rules = (HeldMemory(number) for number in parts["memory"].descriptors)
             return Handover(
                 settings=read_settings(parts["settings"].descriptors[0]),
@@ -65,5 +69,7 @@ async def receive(said: AsyncIterator[Message]) -> Handover | None:
                 listening=parts["listening"].rest,
                 workers=int(workers),
                 is_first=turn == "first",
+                is_upgrade=turn == "upgrade",
+                generation=int(generation),
             )
     return None

@@ -18,13 +18,16 @@ _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 class Child:
     """One running process of ours; `slot` is a worker's, -1 for the brain."""
 
-    __slots__ = ("is_ready", "lifeline", "pid", "slot")
+    __slots__ = ("is_ended", "is_ready", "lifeline", "pid", "slot")
 
     def __init__(self, pid: int, lifeline: Lifeline, slot: int) -> None:
         self.pid = pid
         self.lifeline = lifeline
         self.slot = slot
         self.is_ready = False
+        """It serves."""
+        self.is_ended = False
+        """It was reaped: its id may belong to a stranger by now."""
 
     @classmethod
     def spawn(cls, module: str, slot: int) -> Child:
@@ -42,8 +45,17 @@ class Child:
         theirs.close()
         return cls(pid, ours, slot)
 
+    @classmethod
+    def inherited(cls, pid: int, slot: int, lifeline: int, *, is_ready: bool) -> Child:
+        """A child that this process started before it became what it is now."""
+        child = cls(pid, Lifeline.from_descriptor(lifeline), slot)
+        child.is_ready = is_ready
+        return child
+
     def kill(self) -> None:
-        """End it at once; it stays ours until it is reaped."""
+        """End it at once, unless it has ended by itself; it stays ours until it is reaped."""
+        if self.is_ended:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 

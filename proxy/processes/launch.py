@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from typing import NamedTuple
 
 from proxy.processes import listeners
@@ -23,6 +24,10 @@ class Launch(NamedTuple):
     bound_seconds: float
     settings: int
     memory: list[int]
+    name: str = ""
+    """The instance's pseudonym, which stays through every upgrade."""
+    origin: str = ""
+    """Where the settings came from, as JSON of the command line's own; only the command line's code reads it."""
 
     @classmethod
     def read(cls, number: int) -> Launch:
@@ -40,10 +45,22 @@ class Sockets:
 
     __slots__ = ("admin", "groups", "telemetry")
 
-    def __init__(self, launch: Launch) -> None:
-        self.groups = [listeners.open_group(address, launch.workers) for address in launch.listen]
-        self.admin = listeners.open_private(launch.admin)
-        self.telemetry = listeners.open_private(launch.telemetry)
+    def __init__(self, groups: list[list[socket.socket]], admin: socket.socket, telemetry: socket.socket) -> None:
+        self.groups = groups
+        self.admin = admin
+        self.telemetry = telemetry
+
+    @classmethod
+    def open(cls, launch: Launch) -> Sockets:
+        """Open what the launch names, or raise Taken."""
+        groups = [listeners.open_group(address, launch.workers) for address in launch.listen]
+        return cls(groups, listeners.open_private(launch.admin), listeners.open_private(launch.telemetry))
+
+    @classmethod
+    def inherit(cls, groups: list[list[int]], admin: int, telemetry: int) -> Sockets:
+        """Those that a former supervisor opened, by their descriptors."""
+        opened = [[socket.socket(fileno=number) for number in group] for group in groups]
+        return cls(opened, socket.socket(fileno=admin), socket.socket(fileno=telemetry))
 
     def of_slot(self, slot: int) -> list[int]:
         """The descriptors that the worker of this slot accepts on; a shared socket belongs to every slot."""

@@ -125,3 +125,9 @@ class Reset(Change):
     """Drop the overrides of a service."""
 
     service: Name
+
+
+class Upgrade(Input):
+    """Let the code on the disk take over."""
+
+    why: str = Field("", max_length=500)

@@ -52,3 +52,7 @@ async def undo(control: Control, said: inputs.Undo, who: str) -> Answer:
 async def reset(control: Control, said: inputs.Reset, who: str) -> Answer:
     by = By(who, f"reset {said.service}", said.why)
     return await control.reset(said.service, by, expecting=said.expecting)
+
+
+async def upgrade(control: Control, said: inputs.Upgrade, who: str) -> Answer:
+    return await control.upgrade(By(who, "upgrade", said.why))

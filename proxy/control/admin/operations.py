@@ -130,4 +130,5 @@ OPERATIONS: tuple[Operation, ...] = (
     post("/v1/drain", "drain", "Take a version or target out of choice", inputs.Drain, moves.drain),
     post("/v1/undo", "undo", "Take back the last verb", inputs.Undo, moves.undo),
     post("/v1/reset", "reset", "Drop a service's overrides", inputs.Reset, moves.reset),
+    post("/v1/upgrade", "upgrade", "Let the code on the disk take over", inputs.Upgrade, moves.upgrade),
 )

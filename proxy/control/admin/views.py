@@ -73,6 +73,10 @@ class Status:
     state_lost: tuple[str, ...]
     workers: tuple[WorkerStatus, ...]
     services: tuple[ServiceView, ...]
+    generation: int = 1
+    """How often the instance was upgraded, and one."""
+    upgrade_fault: str = ""
+    """Why the last upgrade was not made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,8 @@ def status(control: Control, health: TargetHealth) -> Status:
         state_lost=condition.state_lost,
         workers=tuple(control.planes.workers()),
         services=services(control, health),
+        generation=condition.generation,
+        upgrade_fault=condition.upgrade_fault,
     )
 
 

@@ -1,0 +1,86 @@
+"""An upgrade: new code takes over under load, and nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from live.conftest import StartShunt
+from live.instance import Backend, Instance, ask, is_alive, load, until
+
+
+async def wait_generation(shunt: Instance, number: int) -> None:
+    """Return once that generation answers for the admin API."""
+
+    async def has_come() -> bool:
+        return (await shunt.status())["generation"] == number
+
+    await until(has_come, 60)
+
+
+async def test_an_upgrade_keeps_the_process_and_replaces_everybody_else(start_shunt: StartShunt, rules: str) -> None:
+    shunt = await start_shunt(rules)
+    family = [*(await shunt.workers()).values(), await shunt.brain()]
+    shunt.signal(signal.SIGUSR2)
+    await wait_generation(shunt, 2)
+
+    async def are_gone() -> bool:
+        return not any(map(is_alive, family))
+
+    await until(are_gone)
+    assert len(await shunt.workers()) == 2
+    assert (await ask(shunt.url)).body == b"blue"
+    shunt.signal(signal.SIGTERM)
+    assert await shunt.wait_exit() == 0
+
+
+async def test_overrides_survive_an_upgrade(start_shunt: StartShunt, rules: str) -> None:
+    shunt = await start_shunt(rules)
+    assert (await shunt.post("switch", scope="shop", version="green")).status == 200
+    assert (await shunt.post("upgrade")).status == 200
+    await wait_generation(shunt, 2)
+    assert (await ask(shunt.url)).body == b"green"
+    assert (await shunt.post("undo")).status == 200
+    assert (await ask(shunt.url)).body == b"blue"
+
+
+async def test_rules_that_the_new_code_refuses_leave_the_old_one_in_charge(start_shunt: StartShunt, rules: str) -> None:
+    shunt = await start_shunt(rules)
+    shunt.rules.write_text("services: {shop: {hosts: 7}}")
+    before = await shunt.workers()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy.cli", "upgrade", "--admin", shunt.admin.removeprefix("http://")),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert b"rules.yaml:1" in said
+    assert await shunt.workers() == before
+    assert (await ask(shunt.url)).body == b"blue"
+
+
+async def test_what_is_in_flight_during_an_upgrade_is_answered(
+    start_shunt: StartShunt, rules: str, blue: Backend
+) -> None:
+    shunt = await start_shunt(rules)
+    asked = [asyncio.create_task(ask(shunt.url, "/slow")) for _ in range(20)]
+
+    async def all_wait() -> bool:
+        return blue.waiting == 20
+
+    await until(all_wait)
+    shunt.signal(signal.SIGUSR2)
+    await wait_generation(shunt, 2)
+    blue.gate.set()
+    assert {(await one).body for one in asked} == {b"blue"}
+
+
+async def test_upgrades_under_load_fail_nobody_and_refuse_nobody(start_shunt: StartShunt, rules: str) -> None:
+    shunt = await start_shunt(rules)
+    async with load(shunt.url, clients=4) as kept, load(shunt.url, clients=4, fresh=True) as fresh:
+        for generation in range(2, 5):
+            shunt.signal(signal.SIGUSR2)
+            await wait_generation(shunt, generation)
+    assert kept.failed == []
+    assert fresh.failed == []
