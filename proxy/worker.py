@@ -24,10 +24,13 @@ from proxy.processes.channel import (
     Answer,
     Ask,
     Beat,
+    CloseTunnels,
     Counted,
     Hello,
     Hold,
     HowManyInFlight,
+    Kept,
+    LookFor,
     Noted,
     Question,
     Refused,
@@ -45,6 +48,7 @@ from proxy.processes.collector import undisturbed
 from proxy.processes.handed import read_settings
 from proxy.processes.lifeline import Lifeline, Message
 from proxy.processes.slices import Assembly
+from proxy.processes.testimony import Testimony
 from proxy.settings import Settings
 from proxy.table import Compiling, Table
 from proxy.targets import Address, Registry, Target
@@ -53,6 +57,8 @@ REPORT_SECONDS = 0.25
 BEAT_SECONDS = 1.0
 _LOG_SECONDS = 1.0
 """How long a slow reader of the access log may keep a worker that leaves."""
+_HURRY_SECONDS = 0.005
+"""Within so long the judge hears of a candidate's failure; all that fail meanwhile travel together."""
 _STEP_SECONDS = 0.002
 """How long the brain's words may keep the loop from requests."""
 
@@ -68,6 +74,7 @@ class Worker:
         self._registry = Registry()
         self._stats = Books(self._hurry, Gauges(self._connections, self._held, self._targets))
         dice = random.Random(os.urandom(16))
+        self._testimony = Testimony(self._stats.witness)
         self._stats.log = open_access_log(settings, self._stats, dice)
         self._plane = DataPlane(settings, self._stats, dice, settings.name)
         self._table: Table | None = None
@@ -95,6 +102,7 @@ class Worker:
         if self._stats.log is not None:
             self._stats.log.close(_LOG_SECONDS)
         self._count()
+        self._testimony.tell()
         if self._line is not None:
             self._line.close()
 
@@ -135,6 +143,7 @@ class Worker:
         if former is not None:
             former.close()
             self._keep_unnoted()
+            self._testimony.pause()
         channel.setblocking(False)
         await asyncio.get_running_loop().create_connection(lambda: line, sock=channel)
         line.send(Hello(self._slot, os.getpid(), self._started, self._revision, self._is_serving))
@@ -144,6 +153,7 @@ class Worker:
         if line is self._line:
             self._line = None
             self._keep_unnoted()
+            self._testimony.pause()
 
     async def _take_in(self) -> None:
         """Do what the brain says, a few milliseconds at a time."""
@@ -174,6 +184,13 @@ class Worker:
             case Noted(number):
                 if self._unnoted is not None and self._unnoted[0] == number:
                     self._unnoted = None
+            case LookFor(watches):
+                self._testimony.watch(watches)
+            case Kept(number):
+                if line is self._line:
+                    self._testimony.keep(number, line)
+            case CloseTunnels():
+                self._close_tunnels(word)
             case SetHealth():
                 address = Address.parse(word.address)
                 self._registry.target(word.service, word.version, address).set_healthy(
@@ -219,13 +236,22 @@ class Worker:
         counts = self._plane.in_flight(service, None if target is None else Address.parse(target))
         return sum(count for name, count in counts.items() if version in (None, name[1]))
 
+    def _close_tunnels(self, word: CloseTunnels) -> None:
+        for target in self._targets():
+            if (target.service, target.version) == (word.service, word.version):
+                self._plane.close_tunnels(target)
+
     # --- counters ----------------------------------------------------------------------
 
     def _hurry(self) -> None:
         """A candidate failed: the judge shall know at once, in one report for all that fail at the same moment."""
         if not self._is_hurrying:
             self._is_hurrying = True
-            asyncio.get_running_loop().call_soon(self._count)
+            asyncio.get_running_loop().call_later(_HURRY_SECONDS, self._testify)
+
+    def _testify(self) -> None:
+        self._is_hurrying = False
+        self._testimony.tell()
 
     def _connections(self) -> int:
         return self._plane.connections
@@ -240,6 +266,7 @@ class Worker:
         beat_due = 0.0
         while True:
             self._count()
+            self._testimony.tell()
             now = time.monotonic()
             if now >= beat_due and self._line is not None:
                 self._line.send(Beat())
@@ -248,7 +275,6 @@ class Worker:
 
     def _count(self) -> None:
         """Send what was counted; while an earlier report is not noted, the books simply go on."""
-        self._is_hurrying = False
         if self._line is None or self._unnoted is not None:
             return
         number, delta = next(self._numbers), self._stats.delta()

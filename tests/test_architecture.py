@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "store": {"errors", "units", "flags", "strategies", "rules", "overrides", "ledger"},
     "observe": NOUNS,
     "dataplane": {*NOUNS, "http1", "observe"} - {"conditions", "values", "flags"},
-    "processes": {*NOUNS, "observe"},
+    "processes": {*NOUNS, "observe", "analysis"},
     "supervisor": {"errors", "units", "settings", "processes"},
     "worker": {*CORE, "dataplane", "observe", "processes"},
     "control": {*CORE, *STORE, "config", "observe", "analysis", "rollout", "processes"},

@@ -37,6 +37,8 @@ class Watch:
     """As the judge says; when it changes, every identity is heard again."""
     accepted: int = ALL_HASHES
     """Only identities whose hash lies below are sent."""
+    apart: tuple[str, ...] = ()
+    """Routes of the service that choose for themselves; all others follow the service."""
 
 
 class Item(NamedTuple):
@@ -218,7 +220,10 @@ class Witness:
     def _find(self, lane: Lane) -> _Stand | None:
         if len(self._lanes) >= MAX_LANES:
             self._lanes.clear()
-        found = self._lanes[lane] = self._stands.get((lane.service, lane.route))
+        found = self._stands.get((lane.service, lane.route)) or self._stands.get((lane.service, ""))
+        if found is not None and found.watch.route != lane.route and lane.route in found.watch.apart:
+            found = None
+        self._lanes[lane] = found
         return found
 
 

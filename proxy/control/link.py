@@ -18,6 +18,7 @@ from proxy.processes.channel import (
     Noted,
     Question,
     Refused,
+    Seen,
     decode,
     encode,
 )
@@ -39,6 +40,7 @@ class Link(asyncio.Protocol):
         greeted: Callable[[Link, Hello], None],
         settled: Callable[[Link, Settled], None],
         counted: Callable[[int, object], None],
+        seen: Callable[[str, Seen], None],
         ended: Callable[[Link], None],
     ) -> None:
         self.slot = slot
@@ -53,12 +55,18 @@ class Link(asyncio.Protocol):
         self._greeted = greeted
         self._settled = settled
         self._counted = counted
+        self._seen = seen
         self._ended = ended
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._numbers = itertools.count(1)
         self._questions: dict[int, asyncio.Future[Answer]] = {}
         self._verdicts: dict[int, asyncio.Future[Settled]] = {}
+
+    @property
+    def witness(self) -> str:
+        """The name under which its worker's reports of rollouts are counted: no other worker ever has it."""
+        return f"{self.pid}@{self.started!r}"
 
     # --- talking -----------------------------------------------------------------------
 
@@ -127,6 +135,8 @@ class Link(asyncio.Protocol):
             case Counted():
                 self.send([encode(Noted(message.number))])
                 self._counted(self.slot, message.counters)
+            case Seen():
+                self._seen(self.witness, message)
 
     def _settle(self, message: Settled) -> None:
         if isinstance(message, Acknowledged):

@@ -10,17 +10,22 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from proxy.analysis.witness import Watch
 from proxy.control.dataplanes import ACKNOWLEDGE_SECONDS, CompileFailed, HoldReceipt, Receipt, WorkerStatus
 from proxy.control.link import Link, Settled
 from proxy.processes.channel import (
     Acknowledged,
     Answer,
+    CloseTunnels,
     Hello,
     Hold,
     HowManyInFlight,
+    Kept,
+    LookFor,
     Question,
     Refused,
     Release,
+    Seen,
     Serve,
     SetHealth,
     encode,
@@ -45,21 +50,33 @@ async def _no_names(rules: Rules) -> Mapping[str, tuple[Address, ...]]:
     return {}
 
 
+def _unheard(witness: str, seen: Seen) -> None:
+    """Nobody judges."""
+
+
 class Workers:
     """The data planes in their own processes. `kill` asks the supervisor to end a worker, by slot and pid.
 
-    `survey` finds the addresses behind the targets' names before rules are given to the workers.
+    `survey` finds the addresses behind the targets' names before rules are given to the workers; `seen` hears what
+    they saw of rollouts, under a name that no other worker has.
 
     A worker serves only after it has been told to, and it is told when its first table is the newest: so a
     change need not wait for one that is starting, and still none ever serves an older revision.
     """
 
     def __init__(
-        self, kill: Callable[[int, int], None], counted: Callable[[int, object], None], survey: Survey = _no_names
+        self,
+        kill: Callable[[int, int], None],
+        counted: Callable[[int, object], None],
+        survey: Survey = _no_names,
+        seen: Callable[[str, Seen], None] = _unheard,
     ) -> None:
         self._kill = kill
         self._counted = counted
         self._survey = survey
+        self._seen = seen
+        self._watches: tuple[Watch, ...] = ()
+        self._kept: Mapping[str, int] | None = None
         self._links: dict[int, Link] = {}
         self._revision = 0
         self._rules: Rules | None = None
@@ -76,7 +93,13 @@ class Workers:
     async def attach(self, slot: int, pid: int, channel: socket.socket) -> None:
         """Take in the worker's channel that the supervisor made; the worker says hello on it."""
         link = Link(
-            slot, pid, greeted=self._on_hello, settled=self._on_settled, counted=self._counted, ended=self._on_end
+            slot,
+            pid,
+            greeted=self._on_hello,
+            settled=self._on_settled,
+            counted=self._counted,
+            seen=self._seen,
+            ended=self._on_end,
         )
         former = self._links.get(slot)
         if former is not None:
@@ -125,6 +148,8 @@ class Workers:
     def _on_hello(self, link: Link, hello: Hello) -> None:
         self.newest_seen = max(self.newest_seen, hello.revision)
         link.send([encode(health) for health in self._health.values()])
+        if self._kept is not None:
+            self._welcome(link, self._kept)
         now = asyncio.get_running_loop().time()
         for hold, until in self._holds.values():
             if until > now:
@@ -183,6 +208,32 @@ class Workers:
             frames = encoded[id(link.known)] = [encode(piece) for piece in slices]
         link.known = self._rules
         link.send(frames)
+
+    # --- rollouts ----------------------------------------------------------------------
+
+    def look_for(self, watches: tuple[Watch, ...]) -> None:
+        """Tell all workers, successors too, of which rollouts they shall report."""
+        self._watches = watches
+        for link in self._links.values():
+            if link.started:
+                link.send([encode(LookFor(watches))])
+
+    def keep(self, numbers: Mapping[str, int]) -> None:
+        """The reports up to these numbers, by witness, are on the disk; before the first call nobody reports."""
+        is_first, self._kept = self._kept is None, numbers
+        for link in self._links.values():
+            if link.started and is_first:
+                self._welcome(link, numbers)
+            elif link.witness in numbers:
+                link.send([encode(Kept(numbers[link.witness]))])
+
+    def close_tunnels(self, service: str, version: str) -> None:
+        """End the tunnels of a version after their grace, in every worker."""
+        for link in self._links.values():
+            link.send([encode(CloseTunnels(service, version))])
+
+    def _welcome(self, link: Link, numbers: Mapping[str, int]) -> None:
+        link.send([encode(LookFor(self._watches)), encode(Kept(numbers.get(link.witness, 0)))])
 
     # --- questions ---------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from proxy.analysis.witness import Witness
 from proxy.model import Dice
 from proxy.observe.access_log import AccessLog, Writer
 from proxy.observe.stats import Gauges, Stats
@@ -14,20 +15,21 @@ from proxy.settings import Settings
 
 
 class Books(Stats):
-    """Statistics that call when a drawn version has failed, for the judge shall not wait for the next report."""
+    """Statistics that call when a candidate has failed, for the judge shall not wait for the next report."""
 
-    __slots__ = ("_failed", "log")
+    __slots__ = ("_failed", "log", "witness")
 
     def __init__(self, failed: Callable[[], None], gauges: Gauges) -> None:
         super().__init__(gauges)
         self._failed = failed
         self.log: AccessLog | None = None
+        self.witness = Witness()
 
     def record(self, outcome: Outcome) -> None:
         super().record(outcome)
         if self.log is not None:
             self.log.record(outcome)
-        if outcome.drawn_failure:
+        if self.witness.seen(outcome):
             self._failed()
 
 

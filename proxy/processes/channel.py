@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from proxy.analysis.witness import Sighting, Watch
 from proxy.errors import ShuntError
 from proxy.rules import Route, Service
 from proxy.targets import Address
@@ -81,6 +82,28 @@ class SetHealth:
     version: str
     address: str
     healthy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LookFor:
+    """Count what happens in these rollouts, and in no others."""
+
+    watches: tuple[Watch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was seen up to that number is on the disk; the first on a channel says from where to go on."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTunnels:
+    """The version gets nothing any more: its tunnels end after their grace."""
+
+    service: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +188,15 @@ class Counted:
 
     number: int
     counters: object
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of rollouts; sent again to the next brain until it is kept."""
+
+    number: int
+    """Counts this worker's reports, without a gap."""
+    sightings: tuple[Sighting, ...]
 
 
 @dataclass(frozen=True, slots=True)
