@@ -22,7 +22,7 @@ class Waiting(Deadlined):
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.one_of(st.none(), st.floats(0, 10), st.just(inf))), max_size=30))
-def test_who_waits_is_called_once_within_a_sweep_of_its_last_deadline(moves: list[tuple[float, float | None]]) -> None:
+def test_who_waits_is_called_once_soon_after_its_last_deadline(moves: list[tuple[float, float | None]]) -> None:
     deadlines, item = Deadlines(0.0), Waiting()
     sweep = expected = 0
     deadline: float = inf
@@ -32,8 +32,8 @@ def test_who_waits_is_called_once_within_a_sweep_of_its_last_deadline(moves: lis
             sweep += 1
             now = sweep * SWEEP_SECONDS
             deadlines.sweep(now)
-            if deadline <= now - SWEEP_SECONDS:
-                assert len(item.expired) == expected + 1, "late by more than a sweep"
+            if deadline <= now - 2 * SWEEP_SECONDS:
+                assert len(item.expired) == expected + 1, "late by more than two sweeps"
             if len(item.expired) > expected:
                 assert deadline <= now, "early"
                 expected, deadline = expected + 1, inf
