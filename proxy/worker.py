@@ -184,18 +184,25 @@ class Worker:
             case Noted(number):
                 if self._unnoted is not None and self._unnoted[0] == number:
                     self._unnoted = None
-            case LookFor(watches):
-                self._testimony.watch(watches)
-            case Kept(number):
-                if line is self._line:
-                    self._testimony.keep(number, line)
-            case CloseTunnels():
-                self._close_tunnels(word)
+            case LookFor() | Kept() | CloseTunnels():
+                self._on_rollout_word(line, word)
             case SetHealth():
                 address = Address.parse(word.address)
                 self._registry.target(word.service, word.version, address).set_healthy(
                     time.monotonic(), healthy=word.healthy
                 )
+
+    def _on_rollout_word(self, line: BrainLine, word: LookFor | Kept | CloseTunnels) -> None:
+        match word:
+            case LookFor(watches):
+                self._testimony.watch(watches)
+            case Kept(number):
+                if line is self._line:
+                    self._testimony.keep(number, line)
+            case CloseTunnels(service, version):
+                for target in self._targets():
+                    if (target.service, target.version) == (service, version):
+                        self._plane.close_tunnels(target)
 
     async def _swap(self, ends: TableEnds) -> Acknowledged | Refused:
         """Compile in slices, swap one reference; a fault keeps the table that is there."""
@@ -235,11 +242,6 @@ class Worker:
     def _in_flight(self, service: str, version: str | None, target: str | None) -> int:
         counts = self._plane.in_flight(service, None if target is None else Address.parse(target))
         return sum(count for name, count in counts.items() if version in (None, name[1]))
-
-    def _close_tunnels(self, word: CloseTunnels) -> None:
-        for target in self._targets():
-            if (target.service, target.version) == (word.service, word.version):
-                self._plane.close_tunnels(target)
 
     # --- counters ----------------------------------------------------------------------
 
