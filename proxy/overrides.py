@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar
 
+from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.rules import Policy, Rules, Service
 
 Value = bool | float | str | tuple[tuple[str, float], ...]
-"""A colour, a percentage, weights by version, yes or no."""
+"""A colour, a percentage, weights by version, yes or no, what a flag is set to."""
 
 Said = Value | tuple[str, str, float]
 """What the rules can say; of a `weight`: stable, candidate, percentage, so that it never falls to another pair."""
@@ -23,19 +24,22 @@ WEIGHT = "weight"
 WEIGHTS = "weights"
 DRAINED = "drained:"
 """Followed by `version` or `version@target`."""
+FLAG = "flag:"
+"""Followed by the key of a feature flag. Flags belong to no service: the scope is `EVERYWHERE`."""
+EVERYWHERE = ""
 
 P = TypeVar("P", bound=Policy)
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What somebody set on top of the rules; `scope` is `service` or `service/route`."""
+    """What somebody set on top of the files; `scope` is `service`, `service/route` or, of a flag, `EVERYWHERE`."""
 
     scope: str
     field: str
     value: Value
     was: Said
-    """What the rules said for the field when it was set."""
+    """What the files said for the field when it was set."""
     origin: Literal["operator", "rollout", "waiting"] = "operator"
     """`waiting`: the rules name a colour without a healthy target, so the former one stays in force."""
 
@@ -46,30 +50,43 @@ class Override:
 
     @property
     def service(self) -> str:
+        """The service's name; "" of a flag."""
         return self.scope.partition("/")[0]
 
 
 class Applied(NamedTuple):
-    """The effective rules, and what became of each override."""
+    """The effective rules and flags, and what became of each override."""
 
     rules: Rules
     valid: tuple[Override, ...]
     void: tuple[Override, ...]
+    flags: Sources
 
 
-def apply(overrides: Iterable[Override], rules: Rules) -> Applied:
-    """Fold the overrides that still hold into the rules; the later of two for the same field wins."""
+def apply(overrides: Iterable[Override], rules: Rules, flags: Sources = NO_FLAGS) -> Applied:
+    """Fold the overrides that still hold into rules and flags; the later of two for the same field wins."""
     latest = {override.key: override for override in overrides}.values()
-    valid = tuple(override for override in latest if _still_holds(override, rules))
+    valid = tuple(override for override in latest if _still_holds(override, rules, flags))
     void = tuple(override for override in latest if override not in valid)
     services = dict(rules.services)
+    set_flags: dict[str, str] = {}
     for override in valid:
-        services[override.service] = _folded(services[override.service], override)
-    return Applied(Rules(services=services) if valid else rules, valid, void)
+        if override.field.startswith(FLAG):
+            set_flags[override.field.removeprefix(FLAG)] = str(override.value)
+        else:
+            services[override.service] = _folded(services[override.service], override)
+    return Applied(
+        Rules(services=services) if len(valid) > len(set_flags) else rules,
+        valid,
+        void,
+        flags.overridden(set_flags) if set_flags else flags,
+    )
 
 
-def said(rules: Rules, scope: str, field: str) -> Said | None:
-    """What the rules say for a field; None when there is no such service, route, strategy, version or target."""
+def said(rules: Rules, scope: str, field: str, flags: Sources = NO_FLAGS) -> Said | None:
+    """What the files say for a field; None when there is no such service, route, strategy, version, target or flag."""
+    if field.startswith(FLAG):
+        return flags.said(field.removeprefix(FLAG)) if scope == EVERYWHERE else None
     service = rules.services.get(scope.partition("/")[0])
     if service is None:
         return None
@@ -80,7 +97,7 @@ def said(rules: Rules, scope: str, field: str) -> Said | None:
         return None
     if field == ACTIVE:
         return policy.blue_green.active if policy.blue_green else None
-    if policy.canary is None or bool(policy.canary.weights) != (field == WEIGHTS):
+    if policy.canary is None or policy.canary.flag is not None or bool(policy.canary.weights) != (field == WEIGHTS):
         return None
     if field == WEIGHTS:
         return pairs(policy.canary.weights)
@@ -108,9 +125,11 @@ def _said_drained(service: Service, item: str) -> bool | None:
     return item in service.drained
 
 
-def _still_holds(override: Override, rules: Rules) -> bool:
-    if said(rules, override.scope, override.field) != override.was:
+def _still_holds(override: Override, rules: Rules, flags: Sources) -> bool:
+    if said(rules, override.scope, override.field, flags) != override.was:
         return False
+    if override.field.startswith(FLAG):
+        return True
     versions = rules.services[override.service].versions
     if override.field == ACTIVE:
         return override.value in versions

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from proxy import overrides as law
 from proxy.errors import Conflict, NotFound
+from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.ledger import By, Entry, Kind, Ledger, Move
-from proxy.overrides import ACTIVE, Override, Value
+from proxy.overrides import ACTIVE, EVERYWHERE, Override, Value
 from proxy.rules import Rules, Service
 
 
@@ -54,23 +55,32 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadFlags:
+    """New feature flags from their files."""
+
+    flags: Sources
+
+
+@dataclass(frozen=True, slots=True)
 class Arrived:
     """The colour that the rules name and that was waited for is healthy now."""
 
     scope: str
 
 
-Change = Set | Reset | Undo | Load | Arrived
+Change = Set | Reset | Undo | Load | LoadFlags | Arrived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One revision: the rules as in the file, what lies on top of them, and both together."""
+    """One revision: rules and flags as in their files, what lies on top of them, and both together."""
 
     revision: int
     rules: Rules
     overrides: tuple[Override, ...]
     effective: Rules
+    flags: Sources = NO_FLAGS
+    effective_flags: Sources = NO_FLAGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +120,25 @@ class Store:
         ledger: Ledger | None = None,
         *,
         rules: Rules | None = None,
+        flags: Sources = NO_FLAGS,
     ) -> None:
-        """`rules`: those that were in force with what was kept, when somebody still knows them."""
+        """`rules` and `flags`: those that were in force with what was kept, when somebody still knows them.
+
+        Without former flags `flags` are the present ones: an override of a flag must find what it was set on.
+        """
         self._clock = clock
         kept = kept or Kept()
         self._colours = kept.colours
         rules = rules or Rules()
-        effective = law.apply(kept.overrides, rules).rules
-        self.state = State(revision=kept.revision, rules=rules, overrides=kept.overrides, effective=effective)
+        applied = law.apply(kept.overrides, rules, flags)
+        self.state = State(
+            revision=kept.revision,
+            rules=rules,
+            overrides=kept.overrides,
+            effective=applied.rules,
+            flags=flags,
+            effective_flags=applied.flags,
+        )
         self.ledger = ledger or Ledger()
 
     @property
@@ -142,12 +163,20 @@ class Store:
             raise Stale(expecting, self.revision)
         before = self.state
         rules = change.rules if isinstance(change, Load) else before.rules
-        outcome = law.apply(self._wanted(change), rules)
-        if rules == before.rules and outcome.valid == before.overrides:
+        flags = change.flags if isinstance(change, LoadFlags) else before.flags
+        outcome = law.apply(self._wanted(change), rules, flags)
+        if (rules, flags, outcome.valid) == (before.rules, before.flags, before.overrides):
             if isinstance(change, Undo):
-                raise Conflict("what the verb replaced is gone from the rules file: there is nothing to go back to")
+                raise Conflict("what the verb replaced is gone from the files: there is nothing to go back to")
             return None
-        self.state = State(revision=before.revision + 1, rules=rules, overrides=outcome.valid, effective=outcome.rules)
+        self.state = State(
+            revision=before.revision + 1,
+            rules=rules,
+            overrides=outcome.valid,
+            effective=outcome.rules,
+            flags=flags,
+            effective_flags=outcome.flags,
+        )
         moves = _moves(before.overrides, outcome.valid)
         entry = self.ledger.write(
             by,
@@ -163,10 +192,7 @@ class Store:
 
     def restore(self, failed: Changed, reason: str) -> State:
         """Go back to the state before a change that could not be carried out, under a new revision."""
-        before = failed.before
-        self.state = State(
-            revision=self.revision + 1, rules=before.rules, overrides=before.overrides, effective=before.effective
-        )
+        self.state = replace(failed.before, revision=self.revision + 1)
         self.ledger.strike(failed.entry.number, by_revision=self.revision, failed=True)
         self.ledger.unstrike(failed.after.revision)
         by = By("shunt", f"take back: {failed.entry.what}", reason)
@@ -180,8 +206,7 @@ class Store:
     def skip_to(self, revision: int) -> None:
         """Go on counting from a revision that workers have already seen, after the state was lost."""
         if revision > self.revision:
-            now = self.state
-            self.state = State(revision=revision, rules=now.rules, overrides=now.overrides, effective=now.effective)
+            self.state = replace(self.state, revision=revision)
 
     def colour_moves(self, rules: Rules) -> tuple[ColourMove, ...]:
         """The scopes whose active colour would change if these rules were loaded now."""
@@ -216,13 +241,15 @@ class Store:
                 return self._with_undone(self._to_undo(change))
             case Load(rules, staying):
                 return [*now, *_staying(rules, staying)]
+            case LoadFlags():
+                return now
             case Arrived(scope):
                 return [override for override in now if override.key != (scope, ACTIVE) or override.origin != "waiting"]
 
     def _with_set(self, change: Set) -> list[Override]:
-        was = law.said(self.state.rules, change.scope, change.field)
+        was = law.said(self.state.rules, change.scope, change.field, self.state.flags)
         if was is None:
-            raise NotFound(f"the rules say nothing of {change.field} at {change.scope}")
+            raise NotFound(f"the files say nothing of {change.field} at {change.scope}")
         others = [override for override in self.state.overrides if override.key != (change.scope, change.field)]
         is_as_ruled = change.value == (was[2] if change.field == law.WEIGHT and isinstance(was, tuple) else was)
         if is_as_ruled:
@@ -289,12 +316,12 @@ def _moves(before: tuple[Override, ...], after: tuple[Override, ...]) -> tuple[M
 def _touched(before: Rules, after: Rules, moves: tuple[Move, ...]) -> tuple[str, ...]:
     names = before.services.keys() | after.services.keys()
     changed = {name for name in names if before.services.get(name) != after.services.get(name)}
-    return tuple(sorted(changed | {move.scope.partition("/")[0] for move in moves}))
+    return tuple(sorted(changed | {move.scope.partition("/")[0] for move in moves if move.scope != EVERYWHERE}))
 
 
 def _kind(change: Change) -> Kind:
     match change:
-        case Load() | Arrived():
+        case Load() | LoadFlags() | Arrived():
             return "file"
         case Set(origin="rollout"):
             return "rollout"

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import Conflict, NotFound
+from proxy.flags.flagset import Plain, Sources
 from proxy.ledger import By
-from proxy.overrides import ACTIVE, DRAINED, WEIGHT, Value
+from proxy.overrides import ACTIVE, DRAINED, EVERYWHERE, FLAG, WEIGHT, Value
 from proxy.rules import Route, Rules, Service, Version
-from proxy.store import Arrived, Change, ColourMove, Load, Reset, Set, Stale, Store, Undo
+from proxy.store import Arrived, Change, ColourMove, Load, LoadFlags, Reset, Set, Stale, Store, Undo
 from proxy.strategies.blue_green import BlueGreen
 from proxy.strategies.canary import Canary
 
@@ -261,3 +262,60 @@ def test_whatever_happens_the_revision_never_goes_back_and_a_restart_changes_not
     again = Store(lambda: 0.0, store.kept())
     again.apply(Load(store.state.rules), FILE)
     assert again.state.effective == store.state.effective
+
+
+# --- feature flags ------------------------------------------------------------------------
+
+
+def flags(**texts: str) -> Sources:
+    return Sources(plain=tuple(Plain(key, text, "flags") for key, text in texts.items()))
+
+
+def with_flags(**texts: str) -> Store:
+    store = Store(lambda: 1000.0)
+    store.apply(LoadFlags(flags(**texts)), FILE)
+    return store
+
+
+def test_a_flag_that_is_set_holds_until_its_file_says_something_new_of_it() -> None:
+    store = with_flags(new="10%", theme="dark")
+    changed = store.apply(Set(EVERYWHERE, f"{FLAG}new", "50%"), ANN)
+    assert changed is not None
+    assert (changed.entry.kind, changed.entry.services) == ("verb", ())
+    assert store.state.effective_flags.overrides == (("new", "50%"),)
+    assert store.state.flags == flags(new="10%", theme="dark")
+    store.apply(LoadFlags(flags(new="10%", theme="light")), FILE)
+    assert store.state.effective_flags.overrides == (("new", "50%"),)
+    void = store.apply(LoadFlags(flags(new="20%", theme="light")), FILE)
+    assert void is not None
+    assert [override.value for override in void.void] == ["50%"]
+    assert store.state.effective_flags == flags(new="20%", theme="light")
+
+
+def test_setting_what_the_file_says_drops_the_override_and_undo_brings_it_back() -> None:
+    store = with_flags(new="10%")
+    store.apply(Set(EVERYWHERE, f"{FLAG}new", "50%"), ANN)
+    store.apply(Set(EVERYWHERE, f"{FLAG}new", "10%"), ANN)
+    assert store.state.overrides == ()
+    store.apply(Undo(), ANN)
+    assert store.state.effective_flags.overrides == (("new", "50%"),)
+    store.apply(Undo(), ANN)
+    assert store.state.effective_flags == flags(new="10%")
+    with pytest.raises(Conflict):
+        store.apply(Undo(), ANN)
+
+
+def test_a_flag_that_is_set_survives_a_restart_and_new_rules() -> None:
+    store = with_flags(new="10%")
+    store.apply(Set(EVERYWHERE, f"{FLAG}new", "50%"), ANN)
+    again = Store(lambda: 2000.0, store.kept(), flags=flags(new="10%"))
+    again.apply(Load(Rules()), FILE)
+    assert again.state.effective_flags.overrides == (("new", "50%"),)
+    elsewhere = Store(lambda: 2000.0, store.kept(), flags=flags(new="90%"))
+    elsewhere.apply(LoadFlags(flags(new="90%", more="true")), FILE)
+    assert elsewhere.state.effective_flags == flags(new="90%", more="true")
+
+
+def test_there_is_no_override_of_a_flag_that_nobody_knows() -> None:
+    with pytest.raises(NotFound):
+        with_flags(new="10%").apply(Set(EVERYWHERE, f"{FLAG}old", "true"), ANN)

@@ -78,6 +78,9 @@ class Sources:
         return None
 
 
+NO_FLAGS = Sources()
+
+
 class FlagSet:
     """The flags of one revision. Never changed; a change makes a new one."""
 
