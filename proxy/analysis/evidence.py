@@ -137,6 +137,14 @@ def replay(rows: Iterable[Row], tolerated_ratio: float, start: State | None = No
         yield Replayed(row["minute"], Weighed(total, by_errors, by_latency), evidence.weigh())
 
 
+def advanced(row: Row, tolerated_ratio: float, start: State | None = None) -> State:
+    """The state after one more row: a ledger that forgets its oldest row begins there, and still can be recomputed."""
+    evidence = Evidence.restore(start, tolerated_ratio) if start else Evidence(tolerated_ratio)
+    evidence.begin(row["minute"], row["reserve"])
+    evidence._strata = _read(row["strata"])
+    return evidence.state()
+
+
 def _flat(strata: Strata) -> dict[str, list[int]]:
     return {repr(weight): tally.flat() for weight, tally in strata.items()}
 
