@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.analysis import evidence
@@ -54,7 +54,9 @@ class Basis:
 
     def state(self) -> State:
         """The same for the evidence."""
-        return State(**asdict(self))
+        return State(
+            minute=self.minute, reserve=self.reserve, errors=self.errors, latency=self.latency, strata=self.strata
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
