@@ -1,0 +1,1 @@
+"""Manifests, images and compose files: what people deploy must be what they would merge."""
