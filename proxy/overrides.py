@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.rules import Policy, Rules, Service
+from proxy.strategies.canary import Canary
 
 Value = bool | float | str | tuple[tuple[str, float], ...]
 """A colour, a percentage, weights by version, yes or no, what a flag is set to."""
@@ -20,6 +21,7 @@ Said = Value | tuple[str, str, float]
 """What the rules can say; of a `weight`: stable, candidate, percentage, so that it never falls to another pair."""
 
 ACTIVE = "active"
+"""A colour, or the percentages of two while a rollout holds a part back."""
 WEIGHT = "weight"
 WEIGHTS = "weights"
 DRAINED = "drained:"
@@ -131,11 +133,9 @@ def _still_holds(override: Override, rules: Rules, flags: Sources) -> bool:
     if override.field.startswith(FLAG):
         return True
     versions = rules.services[override.service].versions
-    if override.field == ACTIVE:
-        return override.value in versions
     if isinstance(override.value, tuple):
         return all(pair[0] in versions for pair in override.value)
-    return True
+    return override.field != ACTIVE or override.value in versions
 
 
 def _folded(service: Service, override: Override) -> Service:
@@ -154,9 +154,16 @@ def _set(policy: P, override: Override) -> P:
     value = override.value
     if policy.blue_green is not None and isinstance(value, str):
         return replace(policy, blue_green=replace(policy.blue_green, active=value))
+    if policy.blue_green is not None and isinstance(value, tuple):
+        return replace(policy, canary=_between(policy.blue_green.active, dict(value)))
     if policy.canary is not None and isinstance(value, tuple):
         weights = {str(pair[0]): float(pair[1]) for pair in value}
         return replace(policy, canary=replace(policy.canary, weights=weights))
     if policy.canary is not None and isinstance(value, float):
         return replace(policy, canary=replace(policy.canary, weight=value))
     return policy
+
+
+def _between(active: str, shares: dict[str, float]) -> Canary | None:
+    """Two colours that answer side by side, while a rollout holds a part of the requests back."""
+    return next((Canary(stable=active, candidate=to, weight=part) for to, part in shares.items() if to != active), None)

@@ -18,10 +18,13 @@ CHOOSERS: tuple[Callable[[Policy, Ground], Choose | None], ...] = (
     lambda policy, ground: flags.chooser(policy.flags, ground),
     lambda policy, ground: blue_green.previewer(policy.blue_green, ground),
     lambda policy, ground: rolling.chooser(policy.rolling),
-    lambda policy, ground: blue_green.chooser(policy.blue_green),
     lambda policy, ground: canary.chooser(policy.canary, ground.of_release(_release(policy))),
+    lambda policy, ground: blue_green.chooser(policy.blue_green),
 )
-"""The order in which choosers are asked; the first that says a version is obeyed."""
+"""The order in which choosers are asked; the first that says a version is obeyed.
+
+A canary stands beside blue-green only while a rollout lets both colours answer.
+"""
 
 Endpoints = Mapping[str, tuple[Address, ...]]
 """The addresses that a target's text of the rules resolved to; absent: the text is the address."""

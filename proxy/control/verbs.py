@@ -113,11 +113,9 @@ def shares(policy: Policy) -> dict[str, float]:
     """The percentage of undecided requests that each version gets."""
     if policy.rolling is not None:
         return {policy.rolling.version: 100.0}
-    if policy.blue_green is not None:
-        return {policy.blue_green.active: 100.0}
     canary = policy.canary
     if canary is None:
-        return {}
+        return {policy.blue_green.active: 100.0} if policy.blue_green is not None else {}
     if canary.weights:
         total = sum(canary.weights.values()) or 1.0
         return {version: 100.0 * weight / total for version, weight in canary.weights.items()}

@@ -125,8 +125,7 @@ def _shadow(subject: Subject, node: Node, path: Path) -> None:
 
 
 def _progressive(subject: Subject, node: Node, path: Path) -> None:
-    holder = subject.policy if has_chooser(subject.policy) else subject.service
-    canary, blue_green = branch(holder, "canary"), branch(holder, "blue_green")
+    canary, blue_green = branch(subject.policy, "canary"), branch(subject.policy, "blue_green")
     candidate = subject.version(node, "candidate", path)
     if not canary and not blue_green:
         subject.report.add(
