@@ -124,7 +124,13 @@ class Attempt:
         try:
             self._read_head(received)
         except BadAnswer as malformed:
-            self._owner.failed("bad_answer", malformed)
+            connection = self.connection
+            if connection is not None and connection.used and self._owner.may_replay():
+                # What an earlier answer left behind on a kept connection is not this request's fault.
+                connection.abort()
+                self._start_afresh()
+            else:
+                self._owner.failed("bad_answer", malformed)
 
     def _read_head(self, received: bytes) -> None:
         if self._early:
@@ -183,12 +189,17 @@ class Attempt:
             self._owner.broke_off()
         elif connection.used and not self._early and self._owner.may_replay():
             # The target closed a kept connection at the moment of reuse. That is no failure of its; a fresh one is.
-            self.pool.close_idle()
-            if self._owner.upload is not None:
-                self._owner.upload.stop()
-            self.start(inf)
+            self._start_afresh()
         else:
             self._owner.failed("reset", ConnectionReset("the target closed the connection before it answered"))
+
+    def _start_afresh(self) -> None:
+        self.connection = None
+        self._early = b""
+        self.pool.close_idle()
+        if self._owner.upload is not None:
+            self._owner.upload.stop()
+        self.start(inf)
 
     def target_full(self) -> None:
         """The target takes no more bytes for now: hold the client back."""

@@ -160,6 +160,19 @@ def test_a_kept_connection_that_the_target_closes_at_reuse_is_replaced_unseen(me
     assert script.heard[-1].body == b"two"
 
 
+def test_what_an_earlier_answer_left_on_a_kept_connection_spoils_no_later_request() -> None:
+    """A body behind the answer to a HEAD, in a read of its own, when the next request is on its way already."""
+    leftover = b"<html>no body was asked for</html>"
+    script = Script([Say(wire("HTTP/1.1 200 OK", "Content-Length: 34", "", "")), Say(leftover), Say(OK)])
+
+    async def scene(stage: Stage) -> None:
+        client = await stage.client(ask("HEAD") + ask("GET"))
+        await stage.settle()
+        assert [answer.body for answer in client.answers(b"HEAD")] == [b"", b"ok"]
+
+    play(scene, scripts={TARGET: script})
+
+
 def test_what_must_not_be_sent_twice_takes_no_connection_that_was_idle_for_long() -> None:
     script = Script([Say(OK)] * 3)
 
