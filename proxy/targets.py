@@ -151,7 +151,14 @@ class Fleet:
         `key` is the identity's bucket, for `balance: hash`; targets in `avoid` are taken only if there is no other.
         """
         usable = [target for target in self.targets if target.healthy and target.ejected_until <= now]
+        if avoid and all(target in avoid for target in usable):
+            # All that seemed well have failed this request: one that rests may be back, and is worth a try.
+            usable = (self.untried(avoid) if usable else usable) or usable
         return self._claim_one_of(usable, now, dice, key, avoid)
+
+    def untried(self, tried: Collection[Target]) -> list[Target]:
+        """Targets, resting ones too, that a request has not been to; not those that active checks found down."""
+        return [target for target in self.targets if target.healthy and target not in tried]
 
     def claim_any(self, now: float, dice: Dice, *, avoid: Collection[Target] = ()) -> Target | None:
         """The panic rule: when every target is out, try them all rather than none."""

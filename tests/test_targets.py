@@ -178,6 +178,22 @@ def test_never_the_last_target_and_never_more_than_the_share(count: int, most: i
         assert resting * 100 <= most * count
 
 
+def test_a_request_that_all_others_failed_tries_a_resting_target_too() -> None:
+    some, dice = fleet(2, eject=Eject(after=1)), random.Random(1)
+    resting, dead = some.targets
+    assert some.failed(resting, NOW)
+    assert some.claim(NOW, dice) is dead
+    assert some.claim(NOW, dice, avoid=[dead]) is resting
+    assert some.claim(NOW, dice, avoid=[dead, resting]) is dead
+
+
+def test_a_target_that_active_checks_found_down_is_not_tried_while_another_is_up() -> None:
+    some, dice = fleet(2), random.Random(1)
+    down, up = some.targets
+    down.set_healthy(NOW, healthy=False)
+    assert some.claim(NOW, dice, avoid=[up]) is up
+
+
 def test_who_comes_back_starts_slowly() -> None:
     some, dice = fleet(2), random.Random(1)
     back, steady = some.targets

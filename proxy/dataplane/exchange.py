@@ -317,16 +317,29 @@ class Exchange(Held):
             self._try(plan, self.resources.clock(), rescuer)
             return True
         retries = plan.lane.retries
-        if self.fleet is rescuer or cause not in retries.on or self.outcome.tries >= retries.attempts:
+        if cause not in retries.on or self.outcome.tries >= retries.attempts:
             return False
         if not (self.may_replay() or (is_unsent and (self.upload is None or self.upload.is_replayable))):
             return False
         now = self.resources.clock()
-        if now >= self._ends_at or not self.resources.budget(plan.lane.service).spend(now, retries):
+        if now >= self._ends_at:
+            return False
+        if is_unsent and self._searches_on(plan, now):
+            return True
+        if self.fleet is rescuer or not self.resources.budget(plan.lane.service).spend(now, retries):
             return False
         self._leave_attempt()
         wait_seconds = backoff_seconds(retries, self.outcome.tries, self.resources.dice.random())
         self._backing_off = self.resources.loop.call_later(wait_seconds, self._after_backoff, plan)
+        return True
+
+    def _searches_on(self, plan: Plan, now: float) -> bool:
+        """Nobody has got the request yet: it goes to the next target, which is no retry that could become a storm."""
+        fleet, attempt = self.fleet, self._attempt
+        if fleet is None or attempt is None or not fleet.untried((*self._tried, attempt.target)):
+            return False
+        self._leave_attempt()
+        self._try(plan, now, fleet)
         return True
 
     def _after_backoff(self, plan: Plan) -> None:
