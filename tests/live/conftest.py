@@ -34,13 +34,18 @@ async def start_backend() -> AsyncIterator[StartBackend]:
 async def start_shunt(tmp_path: Path) -> AsyncIterator[StartShunt]:
     """`await start_shunt(rules, "--workers", "1")` gives an instance that serves, with free ports everywhere.
 
-    With `wait=False` it is given at once, for instances that shall not come up.
+    With `wait=False` it is given at once, for instances that shall not come up; other names are keys of
+    `shunt.yaml`, such as `dns="{min: 1s}"`.
     """
     started: list[Instance] = []
 
-    async def start(rules: str, *options: str, wait: bool = True) -> Instance:
+    async def start(rules: str, *options: str, wait: bool = True, **settings: str) -> Instance:
         directory = tmp_path / f"instance{len(started)}"
         directory.mkdir()
+        if settings:
+            config = directory / "shunt.yaml"
+            config.write_text("".join(f"{key}: {value}\n" for key, value in settings.items()))
+            options = (*options, "--config", str(config))
         instance = await launch(directory, rules, *options)
         started.append(instance)
         if wait:
