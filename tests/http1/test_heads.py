@@ -61,7 +61,6 @@ def test_a_request_s_length_is_what_its_fields_say(lines: tuple[str, ...], lengt
         ("[FE80::1%25eth0]", "[fe80::1%25eth0]"),
         ("a_b-c.d", "a_b-c.d"),
         ("1.2.3.4", "1.2.3.4"),
-        ("", ""),
     ],
 )
 def test_a_host_is_a_name_in_lower_case_without_port(value: str, name: str) -> None:
@@ -189,3 +188,25 @@ def test_a_request_goes_out_as_http_1_1_with_a_host() -> None:
 def test_the_client_is_the_last_address_that_is_no_trusted_proxy_s(forwarded_for: str, client: str) -> None:
     trusted = (ip_network("10.0.0.0/8"),)
     assert client_address("10.0.0.1", forwarded_for.encode(), trusted) == client
+
+
+@pytest.mark.parametrize("method", ["GET", "M" * 40])
+def test_a_target_may_be_exactly_as_long_as_its_limit(method: str) -> None:
+    limits = RequestLimits(target_bytes=100)
+
+    def parse(length: int) -> RequestHead:
+        target = "/" + "a" * (length - 1)
+        return parse_request(f"{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode(), limits)
+
+    assert len(parse(100).target) == 100
+    with pytest.raises(TargetTooLong):
+        parse(101)
+
+
+def test_a_head_may_have_exactly_as_many_fields_and_bytes_as_its_limits() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 9 + b"\r\n"
+    assert parse_request(head, RequestLimits(head_fields=10, head_bytes=len(head)))
+    with pytest.raises(HeadTooLarge):
+        parse_request(head, RequestLimits(head_fields=9))
+    with pytest.raises(HeadTooLarge):
+        parse_request(head, RequestLimits(head_bytes=len(head) - 1))
