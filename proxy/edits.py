@@ -9,7 +9,7 @@ from proxy.rules import Edits, Headers
 class HeadEdits:
     """Edits in the order remove, set, add; several may follow one another (the route's, then the version's)."""
 
-    __slots__ = ("_lines", "_removed")
+    __slots__ = ("_lines", "_removed", "is_empty")
 
     def __init__(self, *edits: Edits) -> None:
         self._removed: list[bytes] = []
@@ -20,9 +20,7 @@ class HeadEdits:
             lines = [line for line in lines if line.partition(":")[0].lower() not in gone]
             lines += [f"{name}: {value}\r\n" for name, value in (*edit.set.items(), *edit.add.items())]
         self._lines = "".join(lines).encode("latin-1")
-
-    def __bool__(self) -> bool:
-        return bool(self._removed or self._lines)
+        self.is_empty = not self._removed and not self._lines
 
     def apply(self, head: bytes) -> bytes:
         """The head (start-line and field lines, without the empty line) with the edits made."""

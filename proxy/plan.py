@@ -15,6 +15,7 @@ class Lane:
     """What holds for every request of one route: made once per table."""
 
     __slots__ = (
+        "answer_seconds",
         "balance",
         "expose_version",
         "limits",
@@ -51,6 +52,9 @@ class Lane:
         """The route's name, "" for the service's own strategy."""
         self.timeouts = timeouts or Timeouts()
         self.retries = retries or Retries()
+        waits = [seconds for seconds in (self.timeouts.response, self.retries.per_try) if seconds]
+        self.answer_seconds = min(waits, default=0.0)
+        """How long one try may take until the head of its answer; 0: for ever."""
         self.rescue = rescue
         self.limits = limits or Limits()
         self.request_edits, self.response_edits = edits_of(headers)

@@ -27,7 +27,7 @@ class Owner(Protocol):
     upload: Upload | None
     about: bytes
 
-    def sent(self) -> None:
+    def sent(self, now: float) -> None:
         """The head, and what has come of the body, is on its way: the wait for the answer begins."""
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
@@ -83,7 +83,7 @@ class Attempt:
         """Send on a connection that was idle for at most so many seconds, else on a fresh one."""
         connection = self.pool.take(idle_at_most)
         if connection is not None:
-            self._send(connection)
+            self._send(connection, self.started)
         else:
             self._owner.resources.spawn(self._connect_and_send())
 
@@ -97,13 +97,13 @@ class Attempt:
                 self._owner.failed(word, refused, is_unsent=True)
             return
         if self._is_over:
-            self.pool.give_back(connection)
+            self.pool.give_back(connection, self._owner.resources.clock())
         elif connection.transport.is_closing():
             self._owner.failed("connect", ConnectFailed("the target closed the connection"), is_unsent=True)
         else:
-            self._send(connection)
+            self._send(connection, self._owner.resources.clock())
 
-    def _send(self, connection: TargetConnection) -> None:
+    def _send(self, connection: TargetConnection, now: float) -> None:
         self.connection = connection
         connection.user = self
         owner = self._owner
@@ -112,7 +112,7 @@ class Attempt:
             connection.transport.write(head)
         else:
             owner.upload.start(connection, head)
-        owner.sent()
+        owner.sent(now)
 
     # --- the answer -------------------------------------------------------------------------
 
@@ -211,12 +211,12 @@ class Attempt:
 
     # --- the end ----------------------------------------------------------------------------
 
-    def finish(self, *, is_reusable: bool) -> None:
+    def finish(self, now: float, *, is_reusable: bool) -> None:
         """The answer is complete: keep the connection if nothing can be left on it."""
         connection, self.connection = self.connection, None
         if connection is not None:
             if is_reusable:
-                connection.pool.give_back(connection)
+                connection.pool.give_back(connection, now)
             else:
                 connection.close()
 

@@ -10,12 +10,14 @@ SWEEP_SECONDS = 0.1
 class Deadlined:
     """Something that must not wait for ever: when `deadline` has passed, `expire` is called."""
 
-    __slots__ = ("deadline", "filed_tick")
+    __slots__ = ("deadline", "filed_at", "filed_tick")
 
     def __init__(self) -> None:
         self.deadline = inf
         self.filed_tick = 0
         """The tick at which the sweep looks next; 0 when it does not."""
+        self.filed_at = inf
+        """The time of that tick."""
 
     def expire(self, now: float) -> None:
         """The deadline has passed."""
@@ -34,12 +36,8 @@ class Deadlines:
     def arm(self, item: Deadlined, deadline: float) -> None:
         """Let `item` expire at `deadline`; a time in seconds, or inf for never."""
         item.deadline = deadline
-        if deadline == inf:
-            return
-        tick = ceil(deadline / SWEEP_SECONDS)
-        if item.filed_tick and item.filed_tick <= tick:
-            return
-        self._file(item, tick)
+        if deadline < item.filed_at:
+            self._file(item, ceil(deadline / SWEEP_SECONDS))
 
     def forget(self, item: Deadlined) -> None:
         """Let go of an item that has come to its end."""
@@ -48,6 +46,7 @@ class Deadlines:
         if filed is not None:
             filed.discard(item)
         item.filed_tick = 0
+        item.filed_at = inf
 
     def sweep(self, now: float) -> None:
         """Expire what is due."""
@@ -64,6 +63,7 @@ class Deadlines:
 
     def _look(self, item: Deadlined, now: float) -> None:
         item.filed_tick = 0
+        item.filed_at = inf
         if item.deadline <= now:
             item.deadline = inf
             item.expire(now)
@@ -77,6 +77,7 @@ class Deadlines:
             if earlier is not None:
                 earlier.discard(item)
         item.filed_tick = tick
+        item.filed_at = tick * SWEEP_SECONDS
         filed = self._ticks.get(tick)
         if filed is None:
             self._ticks[tick] = {item}

@@ -23,23 +23,12 @@ class Download:
         if response.length < 0 and not self._is_chunked:
             keeps_client = False
             exchange.closes_client()
-        self._head = _head(exchange, response, keeps_client=keeps_client, chunked=self._is_chunked)
+        self._head = answer_head(exchange, response, keeps_client=keeps_client, chunked=self._is_chunked)
 
     @property
     def is_delimited(self) -> bool:
         """Whether the client sees by the framing that a body is cut short."""
         return self._is_chunked or self._response.length >= 0
-
-    def send_whole(self, rest: bytes) -> bool:
-        """Write the response at once if all of it is here; False, and nothing written, if more must come."""
-        length = self._response.length
-        if length < 0 or len(rest) < length:
-            return False
-        if len(rest) > length:
-            rest = rest[:length]
-            self._response.keep_alive = False  # the target said more than it was asked
-        self._write(self._head + rest if rest else self._head, len(rest))
-        return True
 
     def start(self, rest: bytes) -> None:
         """Write the head and the beginning of the body; raises BadBody, and nothing written, if that is broken."""
@@ -82,7 +71,7 @@ class Download:
         self._exchange.client.write(wire)
 
 
-def _head(exchange: Exchanging, response: ResponseHead, *, keeps_client: bool, chunked: bool) -> bytes:
+def answer_head(exchange: Exchanging, response: ResponseHead, *, keeps_client: bool, chunked: bool = False) -> bytes:
     """The head for the client, with what the connection and the plan add."""
     plan, fleet = exchange.plan, exchange.fleet
     assert plan is not None
@@ -100,6 +89,6 @@ def _head(exchange: Exchanging, response: ResponseHead, *, keeps_client: bool, c
     elif exchange.request.is_http10:
         extra += b"Connection: keep-alive\r\n"
     head = response_head(response, extra)
-    if plan.lane.response_edits or fleet.response_edits:
+    if not plan.lane.response_edits.is_empty or not fleet.response_edits.is_empty:
         head = fleet.response_edits.apply(plan.lane.response_edits.apply(head[:-2])) + b"\r\n"
     return head

@@ -10,7 +10,7 @@ from asyncio import TimerHandle
 from math import inf
 
 from proxy.dataplane.attempt import Attempt
-from proxy.dataplane.download import Download
+from proxy.dataplane.download import Download, answer_head
 from proxy.dataplane.replies import error_reply, redirect_reply
 from proxy.dataplane.resources import Resources
 from proxy.dataplane.retry import IDEMPOTENT, backoff_seconds
@@ -59,7 +59,8 @@ class Exchange(Held):
     )
 
     def __init__(self, resources: Resources, client: Client, request: RequestHead, started: float) -> None:
-        super().__init__()
+        self.deadline = inf
+        self.is_over = False
         self.resources = resources
         self.client = client
         self.request = request
@@ -81,12 +82,11 @@ class Exchange(Held):
 
     # --- planned ----------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """Plan, claim and send, all in one step when a warm connection is there."""
         resources = self.resources
         resources.exchanges.add(self)
         try:
-            now = resources.clock()
             plan = self.plan = resources.plan(self.request, resources.dice, now)
             hold = resources.holds.get(plan.lane.service) if resources.holds else None
             if hold is not None and not hold.is_over(now):
@@ -99,7 +99,7 @@ class Exchange(Held):
     def resume(self) -> None:
         """A hold has ended: plan anew, for the table may be another one by now."""
         self.deadline = inf
-        self.begin()
+        self.begin(self.resources.clock())
         self.client.feed(self)
 
     def _begin_planned(self, plan: Plan, now: float) -> None:
@@ -121,7 +121,7 @@ class Exchange(Held):
             limits = resources.limits
             self.upload = Upload(self, lane.limits.max_body or limits.body_bytes, limits.trailer_bytes)
         resources.budget(lane.service).count(now)
-        self.about = resources.outgoing.about(self.client.peer, self.client.scheme, request)
+        self.about = resources.outgoing.about(self.client, request)
         if plan.flag_lines:
             self.about += plan.flag_lines
         if plan.copies or plan.omitted:
@@ -143,8 +143,8 @@ class Exchange(Held):
         self.target = target
         self.outcome.tries += 1
         pool = self.resources.pool(target, fleet)
-        attempt = self._attempt = Attempt(self, plan, fleet, target, pool, now)
-        self._wait(0.0)
+        attempt = self._attempt = Attempt(self, plan, fleet, target, pool, self.resources.clock())
+        self.deadline = self._ends_at
         attempt.start(inf if self.request.method in IDEMPOTENT else _FRESH_SECONDS)
 
     def _stand_in(self, plan: Plan, fleet: Fleet, now: float) -> tuple[Fleet, Target]:
@@ -162,22 +162,19 @@ class Exchange(Held):
             raise NoTarget("no target of this version can answer")
         return fleet, target
 
-    def sent(self) -> None:
+    def sent(self, now: float) -> None:
         """The target's time runs from the whole request on; until then the client's and the target's do."""
         plan = self.plan
         assert plan is not None
-        timeouts = plan.lane.timeouts
         if self.upload is not None and not self.upload.is_done and not self.request.expects_continue:
-            self._wait(self.resources.limits.body_timeout)
-            return
-        per_try = plan.lane.retries.per_try
-        response = timeouts.response
-        self._wait(min(response, per_try) if per_try and response else response or per_try)
+            self._wait(self.resources.limits.body_timeout, now)
+        else:
+            self._wait(plan.lane.answer_seconds, now)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, now: float) -> None:
         """Expire after so many seconds, 0 for never, and in any case when the whole request's time is over."""
-        deadline = self.resources.clock() + seconds if seconds else inf
-        self.resources.deadlines.arm(self, min(deadline, self._ends_at))
+        deadline = now + seconds if seconds else inf
+        self.deadline = deadline if deadline < self._ends_at else self._ends_at
 
     # --- the client's side ------------------------------------------------------------------
 
@@ -189,7 +186,7 @@ class Exchange(Held):
         rest = upload.feed(received)
         attempt = self._attempt
         if attempt is not None and attempt.connection is not None and attempt.download is None:
-            self.sent()
+            self.sent(self.resources.clock())
         return rest
 
     def client_full(self) -> None:
@@ -197,7 +194,7 @@ class Exchange(Held):
         attempt = self._attempt
         if attempt is not None and attempt.connection is not None:
             attempt.connection.pause_reading()
-            self._wait(self.resources.limits.write_timeout)
+            self._wait(self.resources.limits.write_timeout, self.resources.clock())
 
     def client_ready(self) -> None:
         """The client takes bytes again."""
@@ -233,8 +230,9 @@ class Exchange(Held):
         attempt = self._attempt
         assert attempt is not None
         status = response.status
+        now = self.resources.clock()
         if self.outcome.tries == 1:
-            self.outcome.first_byte = self.resources.clock() - attempt.started
+            self.outcome.first_byte = now - attempt.started
         if status in _FAILED_STATUSES:
             self._count_against(attempt)
         else:
@@ -245,15 +243,24 @@ class Exchange(Held):
                 return
         self.outcome.status = status
         self._keeps = self._keeps_client()
-        download = Download(self, response, self.resources.limits.trailer_bytes, keeps_client=self._keeps)
-        if download.send_whole(rest):
-            self.finished(is_reusable=response.keep_alive)
+        if 0 <= response.length <= len(rest):
+            self._send_whole(response, rest, now)
         else:
-            attempt.download = download
-            self.touched()
-            self._start(download, rest, attempt)
+            self._start_download(attempt, response, rest)
 
-    def _start(self, download: Download, rest: bytes, attempt: Attempt) -> None:
+    def _send_whole(self, response: ResponseHead, rest: bytes, now: float) -> None:
+        """All of the answer is here: one write, and it is done."""
+        if len(rest) > response.length:
+            rest = rest[: response.length]
+            response.keep_alive = False  # the target said more than it was asked
+        self.outcome.bytes_out += len(rest)
+        self.client.write(answer_head(self, response, keeps_client=self._keeps) + rest)
+        self._finish(now, is_reusable=response.keep_alive)
+
+    def _start_download(self, attempt: Attempt, response: ResponseHead, rest: bytes) -> None:
+        download = Download(self, response, self.resources.limits.trailer_bytes, keeps_client=self._keeps)
+        attempt.download = download
+        self.touched()
         try:
             download.start(rest)
         except BadBody:
@@ -263,14 +270,18 @@ class Exchange(Held):
     def touched(self) -> None:
         """Bytes of the body moved: the idle time starts again."""
         assert self.plan is not None
-        self._wait(self.plan.lane.timeouts.idle)
+        self._wait(self.plan.lane.timeouts.idle, self.resources.clock())
 
     def finished(self, *, is_reusable: bool) -> None:
-        """The response is complete: give the connection back, tell the outcome, let the next request in."""
+        """The response is complete."""
+        self._finish(self.resources.clock(), is_reusable=is_reusable)
+
+    def _finish(self, now: float, *, is_reusable: bool) -> None:
+        """Give the connection back, tell the outcome, let the next request in."""
         attempt = self._attempt
         assert attempt is not None
-        attempt.finish(is_reusable=is_reusable and (self.upload is None or self.upload.is_done))
-        self._end("")
+        attempt.finish(now, is_reusable=is_reusable and (self.upload is None or self.upload.is_done))
+        self._end("", now)
 
     def upgraded(self, response: ResponseHead, rest: bytes) -> None:
         """From here on bytes go both ways until one side ends."""
@@ -283,7 +294,7 @@ class Exchange(Held):
         tunnel = Tunnel(self.resources, self.client, connection, attempt.target, plan.lane.timeouts.tunnel_idle)
         agreed = b"Connection: Upgrade\r\nUpgrade: " + response.upgrade + b"\r\n"
         self.client.write(response_head(response, agreed) + rest)
-        self._tell()
+        self._tell(self.resources.clock())
         tunnel.open()
 
     # --- failed -----------------------------------------------------------------------------
@@ -365,7 +376,7 @@ class Exchange(Held):
         if self.upload is not None:
             self.upload.stop()
         self.target = None
-        self._wait(0.0)
+        self.deadline = self._ends_at
 
     def expire(self, now: float) -> None:
         """A wait has reached its bound: whose fault was it?"""
@@ -410,30 +421,27 @@ class Exchange(Held):
         self._end("cut")
         self.client.cut(reset=not is_delimited)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the outcome was told."""
-        return self not in self.resources.exchanges
-
-    def _end(self, cause: str) -> None:
+    def _end(self, cause: str, now: float | None = None) -> None:
         if self.is_over:
             return
         self.outcome.cause = cause
         if self._backing_off is not None:
             self._backing_off.cancel()
-        self._tell()
+        if now is None:
+            now = self.resources.clock()
+        self._tell(now)
         if cause not in ("cut", "aborted"):
-            self.client.exchange_done(keep_alive=self._keeps)
+            self.client.exchange_done(now, keep_alive=self._keeps)
 
-    def _tell(self) -> None:
+    def _tell(self, now: float) -> None:
         """Count out, and hand the outcome over: exactly once."""
+        self.is_over = True
         resources = self.resources
         resources.exchanges.discard(self)
-        resources.deadlines.forget(self)
         for copy in self.copies:
             copy.primary_ended()
-        outcome, request, attempt = self.outcome, self.request, self._attempt
-        now = resources.clock()
+        outcome, request = self.outcome, self.request
+        attempt, self._attempt = self._attempt, None
         if attempt is not None:
             outcome.target = attempt.target
             outcome.answered_by = "" if outcome.cause else attempt.target.version

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-from proxy.dataplane.deadlines import Deadlines
 from proxy.dataplane.roles import Held
 from proxy.errors import HeldTooLong
 
@@ -14,10 +13,9 @@ MOST_WAITING = 10_000
 class Hold:
     """The queue of one held service: each request waits at most `max_seconds`, the hold ends at `until`."""
 
-    __slots__ = ("_deadlines", "_max_seconds", "_until", "_waiting")
+    __slots__ = ("_max_seconds", "_until", "_waiting")
 
-    def __init__(self, deadlines: Deadlines, max_seconds: float, until: float) -> None:
-        self._deadlines = deadlines
+    def __init__(self, max_seconds: float, until: float) -> None:
         self._max_seconds = max_seconds
         self._until = until
         self._waiting: deque[Held] = deque()
@@ -36,7 +34,7 @@ class Hold:
         if len(self._waiting) >= MOST_WAITING:
             raise HeldTooLong("the service is on hold and too many requests wait")
         self._waiting.append(exchange)
-        self._deadlines.arm(exchange, now + self._max_seconds)
+        exchange.deadline = now + self._max_seconds
 
     def release(self) -> None:
         """Let them go, in the order in which they came."""

@@ -37,6 +37,7 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         "_requests",
         "_scanned",
         "_unsent_bytes",
+        "introduction",
         "is_reading_paused",
         "is_trusted",
         "peer",
@@ -54,6 +55,7 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         self.peer = ""
         self.scheme = b"http"
         self.is_trusted = False
+        self.introduction = b""
         self.is_reading_paused = False
         self._received = b""
         """What has come and belongs to no exchange yet."""
@@ -76,6 +78,7 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         self.is_trusted = resources.outgoing.trusts(self.peer)
+        self.introduction = resources.outgoing.introduction(self.peer, self.scheme)
         if not resources.admit(self):
             self.transport.abort()
             return
@@ -143,8 +146,9 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         self._requests += 1
         self.deadline = inf
         exchange = self.user = Exchange(resources, self, request, started)
-        exchange.begin()
-        self.feed(exchange)
+        exchange.begin(started)
+        if self._received or self._has_ended:
+            self.feed(exchange)
         return True
 
     def feed(self, user: ClientUser) -> None:
@@ -203,16 +207,16 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.write(wire)
 
-    def exchange_done(self, *, keep_alive: bool) -> None:
+    def exchange_done(self, now: float, *, keep_alive: bool) -> None:
         """The response is written: on to the next request, or to the end."""
         self.user = None
         if not keep_alive:
             self.linger()
             return
-        if not self._is_writing_paused:
+        if self.is_reading_paused and not self._is_writing_paused:
             self.resume_reading()
         resources = self.resources
-        resources.deadlines.arm(self, resources.clock() + resources.limits.idle_timeout)
+        resources.deadlines.arm(self, now + resources.limits.idle_timeout)
         if self._received or self._has_ended:
             self._advance()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from proxy.edits import HeadEdits
 from proxy.errors import LoopDetected
 from proxy.http1.forwarding import Networks, about_client, client_address, request_head
-from proxy.rules import Edits
+from proxy.rules import Edits, Rewrite
 
 if TYPE_CHECKING:
+    from proxy.dataplane.roles import Client
     from proxy.http1.request import RequestHead
     from proxy.model import Dice
     from proxy.plan import Plan
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
 class Outgoing:
     """The words of one instance: its name in Via, whom it trusts, the ids that it makes."""
 
-    __slots__ = ("_dice", "_max_hops", "_trusted", "_via", "via_name")
+    __slots__ = ("_dice", "_max_hops", "_trusted", "_via", "_via_line", "via_name")
 
     def __init__(self, name: str, trusted: Networks, max_hops: int, dice: Dice) -> None:
         self.via_name = name.encode("ascii")
         self._via = b"1.1 " + self.via_name
+        self._via_line = b"\r\nVia: " + self._via + b"\r\n"
         self._trusted = trusted
         self._max_hops = max_hops
         self._dice = dice
@@ -54,19 +57,30 @@ class Outgoing:
         """An id for a request that came without."""
         return b"%032x" % self._dice.getrandbits(128)
 
-    def about(self, peer: str, scheme: bytes, request: RequestHead) -> bytes:
+    @staticmethod
+    def introduction(peer: str, scheme: bytes) -> bytes:
+        """The beginning of `about`, the same for every request of one connection."""
+        lines = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: "
+        return lines % (peer.encode() or b"unix", scheme)
+
+    def about(self, client: Client, request: RequestHead) -> bytes:
         """The lines about the client and the ids; a missing id is made and noted in the request."""
-        lines = about_client(request, peer.encode() or b"unix", scheme, self._via)
-        if request.request_id and request.trace_id:
+        if request.forwarded:
+            lines = about_client(request, client.peer.encode() or b"unix", client.scheme, self._via)
+        else:
+            lines = b"".join((client.introduction, request.wire_host, self._via_line))
+        has_id, has_trace = request.request_id, request.trace_id
+        if has_id and has_trace:
             return lines
-        made = b"%048x" % self._dice.getrandbits(192)
-        if not request.request_id:
-            request.request_id = made[:32]
-            lines += b"x-request-id: %b\r\n" % made[:32]
-        if not request.trace_id:
+        made = hexlify(self._dice.getrandbits(192).to_bytes(24, "big"))
+        fresh = made[:32]
+        if not has_id:
+            request.request_id = fresh
+            lines = b"".join((lines, b"x-request-id: ", fresh, b"\r\n"))
+        if not has_trace:
             # W3C Trace Context §3.2: a new trace; sampled, so that a parent-based sampler behaves as without a proxy.
-            request.trace_id = made[:32]
-            lines += b"traceparent: 00-%b-%b-01\r\n" % (made[:32], made[32:])
+            request.trace_id = fresh
+            lines = b"".join((lines, b"traceparent: 00-", fresh, b"-", made[32:], b"-01\r\n"))
         return lines
 
     @staticmethod
@@ -74,15 +88,23 @@ class Outgoing:
         """The head for a target, complete, after rewrite and edits."""
         lane = plan.lane
         rewrite = lane.rewrite
-        target = None
-        if rewrite is not None and rewrite.prefix is not None:
-            target = _rewritten(request.target, lane.prefix, rewrite.prefix.encode("latin-1"))
-        head = request_head(request, about, extra, target=target)
-        if rewrite is not None and rewrite.host is not None:
-            head = HeadEdits(Edits(set={"Host": rewrite.host})).apply(head)
-        if lane.request_edits or fleet.request_edits:
+        if rewrite is None:
+            head = request_head(request, about, extra)
+        else:
+            head = _rewritten_head(request, about, extra, lane.prefix, rewrite)
+        if not lane.request_edits.is_empty or not fleet.request_edits.is_empty:
             head = fleet.request_edits.apply(lane.request_edits.apply(head))
         return head + b"\r\n"
+
+
+def _rewritten_head(request: RequestHead, about: bytes, extra: bytes, prefix: bytes, rewrite: Rewrite) -> bytes:
+    target = None
+    if rewrite.prefix is not None:
+        target = _rewritten(request.target, prefix, rewrite.prefix.encode("latin-1"))
+    head = request_head(request, about, extra, target=target)
+    if rewrite.host is not None:
+        head = HeadEdits(Edits(set={"Host": rewrite.host})).apply(head)
+    return head
 
 
 def _rewritten(target: bytes, prefix: bytes, replacement: bytes) -> bytes:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from math import inf
 
 from proxy.dataplane.deadlines import SWEEP_SECONDS
 from proxy.dataplane.hold import Hold
@@ -103,7 +104,12 @@ class DataPlane:
 
     def _sweep(self) -> None:
         resources = self._resources
-        resources.deadlines.sweep(resources.clock())
+        now = resources.clock()
+        resources.deadlines.sweep(now)
+        for exchange in [each for each in resources.exchanges if each.deadline <= now]:
+            if not exchange.is_over:
+                exchange.deadline = inf
+                exchange.expire(now)
         self._end_holds()
         self._sweeping = resources.loop.call_later(SWEEP_SECONDS, self._sweep)
 
@@ -144,7 +150,7 @@ class DataPlane:
         """From now on requests of the service wait; a second hold replaces the bounds of the first."""
         resources = self._resources
         before = self._holds.get(service)
-        hold = Hold(resources.deadlines, max_seconds, resources.clock() + for_seconds)
+        hold = Hold(max_seconds, resources.clock() + for_seconds)
         self._holds[service] = resources.holds[service] = hold
         if before is not None:
             hold.take_over(before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from proxy.dataplane.deadlines import Deadlined
 from proxy.errors import ShuntError
 from proxy.http1.request import RequestHead
 from proxy.observe.stats import Verdict
@@ -53,6 +52,8 @@ class Client(Protocol):
 
     peer: str
     scheme: bytes
+    introduction: bytes
+    """The lines about it that are the same in every request; see `Outgoing.introduction`."""
     is_reading_paused: bool
 
     def keeps_alive(self, request: RequestHead) -> bool:
@@ -74,7 +75,7 @@ class Client(Protocol):
     def become_tunnel(self, tunnel: ClientUser) -> None:
         """From now on bytes are no requests."""
 
-    def exchange_done(self, *, keep_alive: bool) -> None:
+    def exchange_done(self, now: float, *, keep_alive: bool) -> None:
         """The response is written."""
 
     def write_eof(self) -> None:
@@ -124,17 +125,19 @@ class Mirroring(Protocol):
         ...
 
 
-class Held(Deadlined):
-    """A request on its way or on hold, as others see it."""
+class Held:
+    """A request on its way or on hold, as others see it; the sweep looks through all of them."""
 
-    __slots__ = ("fleet", "target")
+    __slots__ = ("deadline", "fleet", "is_over", "target")
 
+    deadline: float
     fleet: Fleet | None
     target: Target | None
+    is_over: bool
+    """Whether it was answered, or its client left."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it was answered, or its client left."""
+    def expire(self, now: float) -> None:
+        """The deadline has passed."""
         raise NotImplementedError
 
     def resume(self) -> None:

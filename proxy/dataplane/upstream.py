@@ -207,22 +207,23 @@ class Pool:
         elif place.done() and not place.cancelled():
             handed = place.result()
             if handed is not None:
-                self.give_back(handed)
+                self.give_back(handed, self.clock())
             else:
                 self._wake_one(None)
 
-    def give_back(self, connection: TargetConnection) -> None:
+    def give_back(self, connection: TargetConnection, now: float) -> None:
         """Keep a connection whose exchange ended cleanly, or hand it to who waits for one."""
         connection.user = None
-        connection.resume_reading()
+        if connection.is_reading_paused:
+            connection.resume_reading()
         if connection.transport.is_closing():
             self.lost(connection)
-        elif self._wake_one(connection):
+        elif self._waiting and self._wake_one(connection):
             connection.used += 1
         elif self.target.is_retired or len(self._idle) >= self.settings.max_idle or not self.settings.idle:
             connection.close()
         else:
-            connection.idle_since = now = self.clock()
+            connection.idle_since = now
             self._idle.append(connection)
             self._deadlines.arm(connection, now + self.settings.idle)
 

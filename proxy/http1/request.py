@@ -334,7 +334,7 @@ def host_name(value: bytes) -> str:
 
 
 def _read_host(value: bytes) -> str:
-    if not _HOST.fullmatch(value):
+    if value and not _HOST.fullmatch(value):
         raise BadRequest("the Host is malformed")
     name = value.decode("ascii").lower()
     if name.startswith("["):
