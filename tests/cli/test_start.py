@@ -11,6 +11,7 @@ import pytest
 
 from proxy import app
 from proxy.cli import main
+from proxy.cli.trial import settings_of
 from proxy.settings import Settings
 
 
@@ -35,8 +36,9 @@ def test_a_verb_starts_without_what_it_does_not_need(words: list[str]) -> None:
 def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[Settings] = []
 
-    def run(settings: Settings) -> int:
+    def run(settings: Settings, origin: str) -> int:
         seen.append(settings)
+        assert settings_of(origin, settings.name) == settings, "an upgrade finds the same settings again"
         return 0
 
     monkeypatch.setattr(app, "run", run)
