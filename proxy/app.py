@@ -29,11 +29,12 @@ def run(settings: Settings, origin: str = "") -> int:
         listen=list(settings.listen),
         admin=settings.admin,
         telemetry=settings.telemetry,
+        ofrep=settings.ofrep if settings.flags else "",
         workers=worker_count() if settings.workers == "auto" else settings.workers,
         grace_seconds=settings.drain.grace,
         bound_seconds=settings.drain.bound,
         settings=write_settings(settings),
-        memory=[make_memory("state"), make_memory("rules")],
+        memory=[make_memory("state"), make_memory("rules"), make_memory("flags")],
         name=settings.name,
         origin=origin,
     )

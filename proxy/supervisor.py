@@ -100,6 +100,8 @@ class Supervisor:
         self.tell(brain, "memory", descriptors=self.launch.memory)
         self.tell(brain, "admin", descriptors=[self.sockets.admin.fileno()])
         self.tell(brain, "telemetry", descriptors=[self.sockets.telemetry.fileno()])
+        if self.sockets.ofrep is not None:
+            self.tell(brain, "ofrep", descriptors=[self.sockets.ofrep.fileno()])
         self.tell(brain, "listening", *(listeners.url(group[0]) for group in self.sockets.groups))
         turn = self._succession.turn or ("again" if self._has_served else "first")
         self.tell(brain, "begin", self.launch.workers, turn, self.now.number)

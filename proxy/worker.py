@@ -16,7 +16,9 @@ from contextlib import closing, suppress
 import uvloop
 
 from proxy.dataplane.plane import DataPlane
+from proxy.flags.flagset import NO_FLAGS
 from proxy.observe.stats import Delta, Gauges
+from proxy.processes.asking import asker_of, asker_of_nothing
 from proxy.processes.books import Books, open_access_log
 from proxy.processes.brainline import BrainLine
 from proxy.processes.channel import (
@@ -26,6 +28,7 @@ from proxy.processes.channel import (
     Beat,
     CloseTunnels,
     Counted,
+    FlagsGiven,
     Hello,
     Hold,
     HowManyInFlight,
@@ -80,6 +83,10 @@ class Worker:
         self._table: Table | None = None
         self._revision = 0
         self._assembly = Assembly()
+        self._flags = NO_FLAGS
+        """Those of the next table."""
+        self._asker = asker_of_nothing()
+        """Of the present table."""
         self._listeners: list[socket.socket] = []
         self._adopted: dict[str, list[socket.socket]] = {}
         self._is_serving = False
@@ -175,6 +182,8 @@ class Worker:
         match word:
             case TableBegins() | ServiceSlice() | RoutesSlice():
                 self._assembly.add(word)
+            case FlagsGiven(sources):
+                self._flags = sources
             case TableEnds():
                 line.send(await self._swap(word))
             case Serve():
@@ -212,12 +221,14 @@ class Worker:
     async def _compile(self, ends: TableEnds) -> Acknowledged | Refused:
         try:
             begun = self._assembly.complete(ends)
-            compiling = Compiling(self._assembly.rules, self._registry, endpoints=begun.endpoints, previous=self._table)
+            asker = await asker_of(self._flags, self._asker)
+            rules, registry, previous = self._assembly.rules, self._registry, self._table
+            compiling = Compiling(rules, registry, endpoints=begun.endpoints, flags=asker, previous=previous)
             for _ in compiling:
                 await asyncio.sleep(0)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the brain must hear of it and undo the change
             return Refused(ends.revision, f"{type(fault).__name__}: {fault}")
-        self._table, self._revision = compiling.table, ends.revision
+        self._table, self._revision, self._asker = compiling.table, ends.revision, asker
         self._plane.use(self._table.plan)
         self._plane.retire(self._registry.retain(self._table.targets()))
         return Acknowledged(ends.revision, self._plane.in_flight())

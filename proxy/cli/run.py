@@ -13,7 +13,8 @@ import click
 @click.option("--rules", help="The rules: a file, or a directory of *.yaml files.")
 @click.option("--config", "config_", help="The static settings, shunt.yaml.")
 @click.option("--listen", multiple=True, help="host:port, [v6]:port or unix:/path; may be repeated.")
-@click.option("--flags", help="A directory of feature flags.")
+@click.option("--flags", help="Feature flags: a directory, or a file.")
+@click.option("--ofrep", help="Where applications ask for flags, with --flags.")
 @click.option("--workers", help="How many worker processes, or auto.")
 @click.option("--admin", help="Where the admin API listens.")
 @click.option("--telemetry", help="Where metrics and probes listen.")
@@ -25,6 +26,7 @@ def run(
     config_: str | None,
     listen: tuple[str, ...],
     flags: str | None,
+    ofrep: str | None,
     workers: str | None,
     admin: str | None,
     telemetry: str | None,
@@ -39,6 +41,7 @@ def run(
         "rules": rules,
         "listen": listen or None,
         "flags": flags,
+        "ofrep": ofrep,
         "workers": workers,
         "admin": admin,
         "telemetry": telemetry,

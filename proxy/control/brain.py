@@ -25,12 +25,15 @@ from proxy.control.addresses import text_of
 from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
 from proxy.control.admin.operations import Desk
 from proxy.control.admin.server import Admin
-from proxy.control.changes import Surroundings
+from proxy.control.changes import Former, Loaded, Surroundings
 from proxy.control.dataplanes import CompileFailed
 from proxy.control.door import Control
+from proxy.control.flag_files import FlagFiles, lines
+from proxy.control.flag_sets import FlagSets
 from proxy.control.handover import Handover, receive, words
 from proxy.control.held_state import HeldState
 from proxy.control.lookout import Lookout
+from proxy.control.ofrep import Access, Ofrep
 from proxy.control.state import FileState
 from proxy.control.telemetry import Readiness, Telemetry
 from proxy.control.watcher import watch_rules
@@ -68,8 +71,9 @@ class Brain:
         self._workers = Workers(self._kill, self._on_counted, self._lookout.survey)
         state = FileState(self._settings.state) if self._settings.state else HeldState(handover.state)
         around = Surroundings(probe=self._lookout.probe, upgrade=self._ask_for_upgrade)
-        self._control = Control(self._workers, around, state)
+        self._control = Control(self._workers, around, state, FlagSets(handover.flags.write))
         self._control.condition.generation = handover.generation
+        self._flags = FlagFiles(self._settings, self._control)
         self._runners: list[web.AppRunner] = []
         self._admin_runner: web.AppRunner | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -107,12 +111,16 @@ class Brain:
             if not self._handover.is_upgrade:
                 await self._serve(self._telemetry().app(), self._handover.telemetry)
             rules, faults = await self._first_rules()
+            former = Former(self._former_rules(), await self._control.flags.find_again(self._handover.flags.read()))
+            flags, flag_faults = await self._flags.first(former.flags)
             seen = await self._seen_revision()
-            former = self._former_rules()
-            await self._control.start(rules, self._settings.rules, seen_revision=seen, former=former)
+            loaded = Loaded(flags, self._flags.where)
+            await self._control.start(rules, self._settings.rules, flags=loaded, seen_revision=seen, former=former)
             if faults:
                 self._control.refuse(faults)
+            self._control.refuse_flags(flag_faults)
             self._remember(rules)
+            await self._serve_applications()
             if not self._handover.is_upgrade:
                 await self._serve_people()
             async with asyncio.timeout(START_SECONDS):
@@ -124,7 +132,7 @@ class Brain:
             return self._refuse(str(fault))
         except TimeoutError:
             return self._refuse("the workers did not take the first table in time")
-        for warning in await self._watcher.warnings():
+        for warning in (*await self._watcher.warnings(), *await self._flags.warnings()):
             _log.warning("%s", warning)
         self._lifeline.tell("serving")
         if self._handover.is_first:
@@ -145,7 +153,7 @@ class Brain:
             former = self._former_rules()
             if former is None:
                 raise
-            return former, _lines(faults)
+            return former, lines(faults)
 
     def _former_rules(self) -> Rules | None:
         """The last good rules of a brain that was here before."""
@@ -174,6 +182,14 @@ class Brain:
         registry.register(_Scrape(self))
         return Telemetry(text_of(self._handover.telemetry), registry, self._readiness)
 
+    async def _serve_applications(self) -> None:
+        """Answer OFREP where the settings ask for flags."""
+        if self._handover.ofrep is not None:
+            key = find_token(self._settings.ofrep_key_file, "", "ofrep_key_file")
+            access = Access(key=key, per_second=self._settings.ofrep_per_second)
+            ofrep = Ofrep(lambda: self._control.flags.history, access, now=time.monotonic, wall_clock=time.time)
+            await self._serve(ofrep.app(), self._handover.ofrep)
+
     async def _serve_people(self) -> None:
         self._admin_runner = await self._serve(self._admin().app(), self._handover.admin)
 
@@ -188,9 +204,10 @@ class Brain:
         """The one line that says where everything is."""
         given = self._handover
         count = f"{given.workers} worker" + ("s" if given.workers > 1 else "")
+        ofrep = f"ofrep {url(given.ofrep)}, " if given.ofrep is not None else ""
         line = (
             f"shunt {__version__} serving on {', '.join(given.listening)}, admin {url(given.admin)}, "
-            f"telemetry {url(given.telemetry)}, {count}, revision {self._control.store.revision}\n"
+            f"telemetry {url(given.telemetry)}, {ofrep}{count}, revision {self._control.store.revision}\n"
         )
         sys.stdout.write(line)
         sys.stdout.flush()
@@ -209,6 +226,7 @@ class Brain:
                     self._totals.leave(int(message.rest[0]))
                 case "reload":
                     self._watcher.reload()
+                    self._flags.reload()
                 case "leaving":
                     self._is_leaving = True
                 case "yield":
@@ -226,7 +244,8 @@ class Brain:
 
     def _begin_rule(self) -> None:
         assert self._group is not None
-        self._rule = [self._group.create_task(chore) for chore in (self._control.run(), self._watcher.run())]
+        chores = (self._control.run(), self._watcher.run(), self._flags.run())
+        self._rule = [self._group.create_task(chore) for chore in chores]
 
     async def _lay_down(self) -> None:
         """Change nothing any more: the next brain begins with what was saved last. Metrics and probes go on."""
@@ -264,8 +283,8 @@ class Brain:
 
     def _reject(self, fault: ShuntError) -> None:
         self._reloads["rejected"] += 1
-        self._control.refuse(_lines(fault))
-        for line in _lines(fault):
+        self._control.refuse(lines(fault))
+        for line in lines(fault):
             _log.error("%s", line)
 
     def _remember(self, rules: Rules) -> None:
@@ -281,7 +300,8 @@ class Brain:
             reasons.append("shunt is leaving")
         if not self._workers.count_serving():
             reasons.append("no worker serves")
-        remarks = (*self._control.condition.faults, *self._lookout.faults())
+        condition = self._control.condition
+        remarks = (*condition.faults, *condition.flag_faults, *self._lookout.faults())
         return Readiness(is_ready=not reasons, reasons=reasons, remarks=remarks)
 
     def metrics(self) -> Iterator[Metric]:
@@ -289,6 +309,9 @@ class Brain:
         state, condition = self._control.store.state, self._control.condition
         vitals = Vitals(
             rules_valid=not condition.faults,
+            flags_valid=not condition.flag_faults,
+            flags=len(self._control.flags.current.flags),
+            flag_reloads=dict(self._flags.reloads),
             revision=state.revision,
             reloads=dict(self._reloads),
             worker_revisions={worker.slot: worker.revision for worker in self._workers.workers()},
@@ -325,12 +348,8 @@ def _check(text: str, name: str) -> Sequence[str]:
     try:
         read_rules([Source(name, text.encode())])
     except Faults as faults:
-        return _lines(faults)
+        return lines(faults)
     return ()
-
-
-def _lines(faults: Exception) -> Sequence[str]:
-    return str(faults).splitlines()
 
 
 async def _live(lifeline: Lifeline) -> int:

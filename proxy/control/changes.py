@@ -13,10 +13,12 @@ from proxy.control import memory
 from proxy.control.dataplanes import CompileFailed, DataPlanes, Receipt
 from proxy.control.events import Event, Events
 from proxy.control.state import Json, MemoryState, StateStore
+from proxy.control.flag_sets import FlagSets
 from proxy.errors import Conflict
+from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.ledger import By
 from proxy.rules import Rules, Service
-from proxy.store import Arrived, Change, Changed, Load, Set, Store
+from proxy.store import Arrived, Change, Changed, Load, LoadFlags, Set, State, Store
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ class Condition:
 
     faults: tuple[str, ...] = ()
     """Every fault of the present rules file; the last good rules are in force."""
+    flag_faults: tuple[str, ...] = ()
+    """Every fault of the present flag files; the last good flags are in force."""
     state_fault: str = ""
     """Why the state cannot be saved."""
     state_lost: tuple[str, ...] = ()
@@ -74,11 +78,36 @@ class Condition:
     """Why the last upgrade was not made."""
 
 
+class Former(NamedTuple):
+    """What was in force when the control plane was last here, as the files had it."""
+
+    rules: Rules | None = None
+    flags: Sources | None = None
+
+
+class Loaded(NamedTuple):
+    """Feature flags and where they were found."""
+
+    flags: Sources
+    source: str
+
+
+NOTHING = Loaded(NO_FLAGS, "")
+NOBODY = Former()
+
+
 class Changes:
     """Files and rollouts change traffic here, people by way of `Control`; one at a time."""
 
-    def __init__(self, planes: DataPlanes, surroundings: Surroundings, state: StateStore | None = None) -> None:
+    def __init__(
+        self,
+        planes: DataPlanes,
+        surroundings: Surroundings,
+        state: StateStore | None = None,
+        flags: FlagSets | None = None,
+    ) -> None:
         self.planes = planes
+        self.flags = flags or FlagSets()
         self.around = surroundings
         self.store = Store(surroundings.wall)
         self.events = Events()
@@ -88,21 +117,31 @@ class Changes:
         self._rollouts: Json = None
         self._door = asyncio.Lock()
 
-    async def start(self, rules: Rules, source: str, *, seen_revision: int = 0, former: Rules | None = None) -> Receipt:
-        """Find the state again and publish the rules.
+    async def start(
+        self,
+        rules: Rules,
+        source: str,
+        *,
+        flags: Loaded = NOTHING,
+        seen_revision: int = 0,
+        former: Former = NOBODY,
+    ) -> Receipt:
+        """Find the state again and publish rules and flags.
 
-        `seen_revision` is the highest that any worker has; `former` are the rules that were in force, for one that
-        comes back after a crash: when they are still the same, so are revision and ledger.
+        `seen_revision` is the highest that any worker has; `former` is what was in force, for one that comes back
+        after a crash: when it is still the same, so are revision and ledger.
         """
         found = await self._state.load()
         remembered = memory.remember(found.sections)
         self._token = found.token
         self._rollouts = remembered.rollouts
         self.condition.state_lost = (*found.lost, *remembered.lost)
-        self.store = Store(self.around.wall, remembered.kept, remembered.ledger, rules=former)
+        known = flags.flags if former.flags is None else former.flags
+        self.store = Store(self.around.wall, remembered.kept, remembered.ledger, rules=former.rules, flags=known)
         self.store.skip_to(seen_revision)
         receipt = await self.reload(rules, source)
-        return receipt or await self.planes.publish(self.store.revision, self.store.state.effective)
+        receipt = await self.reload_flags(*flags) or receipt
+        return receipt or await self._publish(self.store.state)
 
     # --- files ---------------------------------------------------------------------------
 
@@ -118,6 +157,19 @@ class Changes:
             changed, receipt = await self._apply(Load(rules, tuple(staying)), by)
         self._faults(())
         return receipt if changed else None
+
+    async def reload_flags(self, flags: Sources, source: str) -> Receipt | None:
+        """Put new feature flags in force; None when they change nothing."""
+        async with self._door:
+            changed, receipt = await self._apply(LoadFlags(flags), By("file", f"load {source}"))
+        self.refuse_flags(())
+        return receipt if changed else None
+
+    def refuse_flags(self, faults: Sequence[str]) -> None:
+        """The flag files are broken: the last good flags stay in force, and everybody can see why."""
+        if tuple(faults) != self.condition.flag_faults:
+            self.condition.flag_faults = tuple(faults)
+            self._tell("flags", {"valid": not faults, "faults": list(faults)})
 
     def refuse(self, faults: Sequence[str]) -> None:
         """The rules file is broken: the last good rules stay in force, and everybody can see why."""
@@ -149,7 +201,7 @@ class Changes:
         """Publish the present rules once more, for what lies behind them, such as a name's addresses, has changed."""
         async with self._door:
             if self.store.revision:
-                await self.planes.publish(self.store.revision, self.store.state.effective)
+                await self._publish(self.store.state)
 
     # --- rollouts ------------------------------------------------------------------------
 
@@ -180,14 +232,18 @@ class Changes:
         # Saved before it is published: a crash in between never uses a revision twice.
         await self._save()
         try:
-            receipt = await self.planes.publish(changed.after.revision, changed.after.effective)
+            receipt = await self._publish(changed.after)
         except CompileFailed as failure:
             former = self.store.restore(changed, str(failure))
             await self._save()
-            await self.planes.publish(former.revision, former.effective)
+            await self._publish(former)
             raise
         self._tell("change", {"who": by.who, "what": by.what, "services": list(changed.entry.services)})
         return changed, receipt
+
+    async def _publish(self, state: State) -> Receipt:
+        await self.flags.use(state.effective_flags)
+        return await self.planes.publish(state.revision, state.effective, state.effective_flags)
 
     async def _note(self, verb: str, by: By, service: str = "") -> None:
         """Write down and tell what makes no new table."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.errors import ShuntError
+from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.rules import Rules
 
 ACKNOWLEDGE_SECONDS = 2.0
@@ -60,8 +61,8 @@ class WorkerStatus:
 class DataPlanes(Protocol):
     """All workers as one."""
 
-    async def publish(self, revision: int, rules: Rules) -> Receipt:
-        """Give every worker the effective rules and return when all that live have swapped to them.
+    async def publish(self, revision: int, rules: Rules, flags: Sources = NO_FLAGS) -> Receipt:
+        """Give every worker the effective rules and feature flags and return when all that live have swapped to them.
 
         Raises CompileFailed when a worker could not compile; the caller then publishes the former rules
         again (under a new revision), so no worker is left ahead of the others. The same rules may come

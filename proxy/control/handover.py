@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from proxy.processes.handed import read_settings
-from proxy.processes.held import HeldMemory
+from proxy.processes.held import HeldMemory, make_memory
 from proxy.processes.lifeline import Lifeline, Message
 from proxy.settings import Settings
+
+_MEMORIES = 3
 
 
 class Handover(NamedTuple):
@@ -21,8 +23,12 @@ class Handover(NamedTuple):
     """Overrides and ledger, when no file keeps them."""
     rules: HeldMemory
     """The last good rules."""
+    flags: HeldMemory
+    """The last few flag sets, the last good one last."""
     admin: socket.socket
     telemetry: socket.socket
+    ofrep: socket.socket | None
+    """Where applications ask for flags; None where they do not."""
     listening: tuple[str, ...]
     """Where clients are served."""
     workers: int
@@ -59,13 +65,18 @@ async def receive(said: AsyncIterator[Message]) -> Handover | None:
         parts[message.word] = message
         if message.word == "begin":
             workers, turn, generation = message.rest
-            state, rules = (HeldMemory(number) for number in parts["memory"].descriptors)
+            memories = [*parts["memory"].descriptors]
+            if len(memories) < _MEMORIES:
+                memories.append(make_memory("flags"))  # an instance that began before there were flags
+            state, rules, flags = map(HeldMemory, memories)
             return Handover(
                 settings=read_settings(parts["settings"].descriptors[0]),
                 state=state,
                 rules=rules,
+                flags=flags,
                 admin=socket.socket(fileno=parts["admin"].descriptors[0]),
                 telemetry=socket.socket(fileno=parts["telemetry"].descriptors[0]),
+                ofrep=socket.socket(fileno=parts["ofrep"].descriptors[0]) if "ofrep" in parts else None,
                 listening=parts["listening"].rest,
                 workers=int(workers),
                 is_first=turn == "first",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from proxy.control.dataplanes import WorkerStatus
+from proxy.flags.flagset import Sources
 from proxy.processes.channel import (
     Acknowledged,
     Answer,
@@ -51,6 +52,7 @@ class Link(asyncio.Protocol):
         self.is_serving = False
         self.known: Rules | None = None
         """The rules that it was sent last, None when nobody knows what it has."""
+        self.known_flags: Sources | None = None
         self.missed_beats = 0
         self._greeted = greeted
         self._settled = settled
@@ -142,7 +144,7 @@ class Link(asyncio.Protocol):
         if isinstance(message, Acknowledged):
             self.revision = message.revision
         else:
-            self.known = None  # it went back to what it had; the next table is sent whole
+            self.known = self.known_flags = None  # it went back to what it had; the next table is sent whole
         self._settled(self, message)
         _resolve(self._verdicts.get(message.revision), message)
 

@@ -13,10 +13,12 @@ from typing import TypeVar
 from proxy.analysis.witness import Watch
 from proxy.control.dataplanes import ACKNOWLEDGE_SECONDS, CompileFailed, HoldReceipt, Receipt, WorkerStatus
 from proxy.control.link import Link, Settled
+from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.processes.channel import (
     Acknowledged,
     Answer,
     CloseTunnels,
+    FlagsGiven,
     Hello,
     Hold,
     HowManyInFlight,
@@ -80,6 +82,7 @@ class Workers:
         self._links: dict[int, Link] = {}
         self._revision = 0
         self._rules: Rules | None = None
+        self._flags = NO_FLAGS
         self._endpoints: Mapping[str, tuple[Address, ...]] = {}
         self._holds: dict[str, tuple[Hold, float]] = {}
         self._health: dict[tuple[str, str, str], SetHealth] = {}
@@ -177,10 +180,10 @@ class Workers:
 
     # --- tables ------------------------------------------------------------------------
 
-    async def publish(self, revision: int, rules: Rules) -> Receipt:
-        """Give every worker the rules and the addresses behind its targets' names; see DataPlanes."""
+    async def publish(self, revision: int, rules: Rules, flags: Sources = NO_FLAGS) -> Receipt:
+        """Give every worker the rules, the flags and the addresses behind its targets' names; see DataPlanes."""
         self._endpoints = await self._survey(rules)
-        self._revision, self._rules = revision, rules
+        self._revision, self._rules, self._flags = revision, rules, flags
         encoded: dict[int, list[bytes]] = {}
         waited: dict[Link, asyncio.Future[Settled]] = {}
         for link in [link for link in self._links.values() if link.started]:
@@ -207,6 +210,9 @@ class Workers:
             slices = cut(self._revision, self._rules, link.known, self._endpoints)
             frames = encoded[id(link.known)] = [encode(piece) for piece in slices]
         link.known = self._rules
+        if link.known_flags is not self._flags:
+            link.known_flags = self._flags
+            link.send([encode(FlagsGiven(self._flags))])
         link.send(frames)
 
     # --- rollouts ----------------------------------------------------------------------

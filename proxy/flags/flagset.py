@@ -115,6 +115,11 @@ class History:
         """The flag set in force."""
         return next(reversed(self._sets.values()))
 
+    @property
+    def remembered(self) -> tuple[FlagSet, ...]:
+        """Every flag set that can be asked, the one in force last."""
+        return tuple(self._sets.values())
+
     def use(self, flags: FlagSet) -> None:
         """Put a flag set in force; those before it stay answerable, four in all."""
         self._sets[flags.revision] = flags

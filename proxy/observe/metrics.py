@@ -48,6 +48,11 @@ class Vitals:
 
     rules_valid: bool = True
     """False while the newest rules file is broken and the last good rules are in force."""
+    flags_valid: bool = True
+    """False while the newest flag files are broken and the last good flags are in force."""
+    flags: int = 0
+    flag_reloads: Mapping[str, int] = field(default_factory=dict)
+    """Reloads of flags by result: `applied`, `unchanged`, `rejected`."""
     revision: int = 0
     reloads: Mapping[str, int] = field(default_factory=dict)
     """Reloads by result: `applied`, `unchanged`, `rejected`."""
@@ -145,6 +150,9 @@ class Collector:
         reloads = {"applied": 0, "unchanged": 0, "rejected": 0} | dict(vitals.reloads)
         results = (((result,), count) for result, count in reloads.items())
         yield _counter("shunt_reloads", "Reloads of the rules", ("result",), results)
+        flag_reloads = {"applied": 0, "unchanged": 0, "rejected": 0} | dict(vitals.flag_reloads)
+        results = (((result,), count) for result, count in flag_reloads.items())
+        yield _counter("shunt_flag_reloads", "Reloads of the feature flags", ("result",), results)
         revisions = (((str(slot),), revision) for slot, revision in vitals.worker_revisions.items())
         yield _gauge("shunt_worker_revision", "The revision that a worker follows", ("worker",), revisions)
         yield _counter("shunt_worker_restarts", "Workers replaced", (), [((), vitals.worker_restarts)])
@@ -156,6 +164,8 @@ class Collector:
         )
         for name, text, value in (
             ("shunt_rules_valid", "1 if the newest rules are in force", vitals.rules_valid),
+            ("shunt_flags_valid", "1 if the newest feature flags are in force", vitals.flags_valid),
+            ("shunt_flags", "Feature flags in force", vitals.flags),
             ("shunt_rules_revision", "The revision in force", vitals.revision),
             ("shunt_overrides", "Overrides on top of the rules", vitals.overrides),
             ("shunt_start_time_seconds", "When the control plane began", vitals.started),

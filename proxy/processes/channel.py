@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from proxy.analysis.witness import Sighting, Watch
 from proxy.errors import ShuntError
+from proxy.flags.flagset import Sources
 from proxy.rules import Route, Service
 from proxy.targets import Address
 
@@ -24,6 +25,13 @@ class BrokenChannel(ShuntError):
 
 
 # --- brain to worker: a table in slices -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsGiven:
+    """The feature flags of the table that follows; absent while they are those that the worker has."""
+
+    sources: Sources
 
 
 @dataclass(frozen=True, slots=True)

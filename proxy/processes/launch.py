@@ -26,6 +26,8 @@ class Launch(NamedTuple):
     memory: list[int]
     name: str = ""
     """The instance's pseudonym, which stays through every upgrade."""
+    ofrep: str = ""
+    """Where applications ask for flags; "" for nowhere."""
     origin: str = ""
     """Where the settings came from, as JSON of the command line's own; only the command line's code reads it."""
 
@@ -41,26 +43,35 @@ class Launch(NamedTuple):
 
 
 class Sockets:
-    """Every listening socket of this instance: for clients one group per address, and two for operators."""
+    """Every listening socket: one group per address for clients, two for operators, perhaps one for applications."""
 
-    __slots__ = ("admin", "groups", "telemetry")
+    __slots__ = ("admin", "groups", "ofrep", "telemetry")
 
-    def __init__(self, groups: list[list[socket.socket]], admin: socket.socket, telemetry: socket.socket) -> None:
+    def __init__(
+        self,
+        groups: list[list[socket.socket]],
+        admin: socket.socket,
+        telemetry: socket.socket,
+        ofrep: socket.socket | None = None,
+    ) -> None:
         self.groups = groups
         self.admin = admin
         self.telemetry = telemetry
+        self.ofrep = ofrep
 
     @classmethod
     def open(cls, launch: Launch) -> Sockets:
         """Open what the launch names, or raise Taken."""
         groups = [listeners.open_group(address, launch.workers) for address in launch.listen]
-        return cls(groups, listeners.open_private(launch.admin), listeners.open_private(launch.telemetry))
+        ofrep = listeners.open_private(launch.ofrep) if launch.ofrep else None
+        return cls(groups, listeners.open_private(launch.admin), listeners.open_private(launch.telemetry), ofrep)
 
     @classmethod
-    def inherit(cls, groups: list[list[int]], admin: int, telemetry: int) -> Sockets:
+    def inherit(cls, groups: list[list[int]], admin: int, telemetry: int, ofrep: int | None) -> Sockets:
         """Those that a former supervisor opened, by their descriptors."""
         opened = [[socket.socket(fileno=number) for number in group] for group in groups]
-        return cls(opened, socket.socket(fileno=admin), socket.socket(fileno=telemetry))
+        asked = None if ofrep is None else socket.socket(fileno=ofrep)
+        return cls(opened, socket.socket(fileno=admin), socket.socket(fileno=telemetry), asked)
 
     def of_slot(self, slot: int) -> list[int]:
         """The descriptors that the worker of this slot accepts on; a shared socket belongs to every slot."""
@@ -81,6 +92,7 @@ class Sockets:
     def close(self) -> None:
         """Close everything and remove the files of Unix listeners."""
         self.close_to_clients()
-        for listener in (self.admin, self.telemetry):
-            listeners.forget_path(listener)
-            listener.close()
+        for listener in (self.admin, self.telemetry, self.ofrep):
+            if listener is not None:
+                listeners.forget_path(listener)
+                listener.close()

@@ -33,6 +33,7 @@ class Legacy:
     children: list[ChildLeft]
     leaving: list[ChildLeft] = field(default_factory=list)
     """Children of generations before, which drain."""
+    ofrep: int | None = None
 
     @classmethod
     def of(cls, launch: Launch, sockets: Sockets, generation: Generation, leaving: list[Child]) -> Legacy:
@@ -45,6 +46,7 @@ class Legacy:
             generation=generation.number,
             children=[_left(child) for child in generation.children()],
             leaving=[_left(child) for child in leaving],
+            ofrep=sockets.ofrep.fileno() if sockets.ofrep is not None else None,
         )
 
     @classmethod
@@ -76,7 +78,7 @@ class Legacy:
 
     def open_sockets(self) -> Sockets:
         """The sockets, open all the time."""
-        return Sockets.inherit(self.groups, self.admin, self.telemetry)
+        return Sockets.inherit(self.groups, self.admin, self.telemetry, self.ofrep)
 
     def open_generation(self) -> Generation:
         """The generation that serves until its heirs do."""
@@ -97,7 +99,8 @@ class Legacy:
         launch = self.open_launch()
         lifelines = [child[2] for child in (*self.children, *self.leaving)]
         groups = [number for group in self.groups for number in group]
-        return [launch.settings, *launch.memory, *groups, self.admin, self.telemetry, *lifelines]
+        private = [self.admin, self.telemetry, *([] if self.ofrep is None else [self.ofrep])]
+        return [launch.settings, *launch.memory, *groups, *private, *lifelines]
 
 
 def _left(child: Child) -> ChildLeft:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from proxy.control.changes import Finding
 from proxy.control.dataplanes import CompileFailed, HoldReceipt, Receipt, WorkerStatus
+from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.rules import Route, Rules, Service, Version
 from proxy.strategies.blue_green import BlueGreen
 from proxy.strategies.canary import Canary
@@ -17,6 +18,8 @@ class FakePlanes:
 
     def __init__(self) -> None:
         self.published: list[tuple[int, Rules]] = []
+        self.flags = NO_FLAGS
+        """Those published last."""
         self.busy: dict[tuple[str, str], int] = {}
         self.empties_after_asked = 0
         self.refuses: set[str] = set()
@@ -24,13 +27,14 @@ class FakePlanes:
         self.holds: dict[str, tuple[float, float]] = {}
         self.health: dict[tuple[str, str, str], bool] = {}
 
-    async def publish(self, revision: int, rules: Rules) -> Receipt:
+    async def publish(self, revision: int, rules: Rules, flags: Sources = NO_FLAGS) -> Receipt:
         assert not self.published or revision >= self.published[-1][0]
         for name in self.refuses:
             blue_green = rules.services[name].blue_green
             if blue_green is not None and blue_green.active == "teal":
                 raise CompileFailed(f"worker 1 could not compile {name}")
         self.published.append((revision, rules))
+        self.flags = flags
         return Receipt(revision=revision, acknowledged=(0, 1), in_flight=dict(self.busy))
 
     async def hold(self, service: str, max_seconds: float, for_seconds: float) -> HoldReceipt:

@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 20.0
 """A bound for everything that must happen at all; what must happen fast says so itself."""
 _ANNOUNCED = re.compile(
     r"shunt \S+ serving on (?P<clients>.+), admin (?P<admin>\S+), telemetry (?P<telemetry>\S+), "
+    r"(?:ofrep (?P<ofrep>\S+), )?"
     r"(?P<workers>\d+) workers?, revision (?P<revision>\d+)"
 )
 
@@ -170,7 +171,7 @@ class Instance:
         self.process = process
         self.rules = rules
         self.listening: tuple[str, ...] = ()
-        self.admin = self.telemetry = ""
+        self.admin = self.telemetry = self.ofrep = ""
         self.lines: list[str] = []
         """What it has said on stdout and stderr, in the order in which it came."""
         self._reading = [asyncio.create_task(self._read(stream)) for stream in (process.stdout, process.stderr)]
@@ -260,7 +261,7 @@ class Instance:
             found = _ANNOUNCED.fullmatch(line)
             if found:
                 self.listening = tuple(found["clients"].split(", "))
-                self.admin, self.telemetry = found["admin"], found["telemetry"]
+                self.admin, self.telemetry, self.ofrep = found["admin"], found["telemetry"], found["ofrep"] or ""
                 self._announced.set()
 
 

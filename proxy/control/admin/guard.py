@@ -17,16 +17,16 @@ from proxy.errors import Invalid
 TOKEN_ENVIRONMENT = "SHUNT_ADMIN_TOKEN"
 
 
-def find_token(file: str, environment: str) -> str:
-    """The bearer token from a file, else from the environment; "" when there is none."""
+def find_token(file: str, environment: str, setting: str = "admin_token_file") -> str:
+    """The secret from the file that a setting names, else from the environment; "" when there is none."""
     if not file:
         return environment.strip()
     try:
         token = Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"admin_token_file: cannot be read: {error}") from error
+        raise Invalid(f"{setting}: cannot be read: {error}") from error
     if not token:
-        raise Invalid(f"admin_token_file: {file} is empty")
+        raise Invalid(f"{setting}: {file} is empty")
     return token
 
 

@@ -1,0 +1,88 @@
+"""The flag files: what they say is in force within a second, and a broken one leaves the last good flags and shows."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from proxy.config import flags as reading
+from proxy.control.changes import Changes
+from proxy.control.dataplanes import CompileFailed
+from proxy.control.watcher import Watcher
+from proxy.errors import Invalid, ShuntError
+from proxy.flags.flagset import FlagSet, Sources
+from proxy.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+ENVIRONMENT = "the environment"
+
+
+class FlagFiles:
+    """Watches where the settings say that flags are; flags of the environment are there without any file."""
+
+    def __init__(self, settings: Settings, control: Changes) -> None:
+        self._where = settings.flags or ENVIRONMENT
+        self._control = control
+        self._parse = partial(reading.flags, environ=os.environ, bucketing=settings.flags_bucketing)
+        self._watcher: Watcher[FlagSet] | None = None
+        if settings.flags:
+            self._watcher = Watcher(Path(settings.flags), self._parse, self._take, listing=reading.listed)
+        self.reloads: Counter[str] = Counter()
+        """By result: `applied`, `unchanged`, `rejected`."""
+
+    @property
+    def where(self) -> str:
+        """What the ledger calls the place."""
+        return self._where
+
+    async def first(self, former: Sources | None) -> tuple[Sources, Sequence[str]]:
+        """The flags at the start; for a brain that came back to broken files, the last good ones and the faults."""
+        if self._watcher is None:
+            return self._parse(()).sources, ()
+        try:
+            return (await self._watcher.first()).sources, ()
+        except Invalid as faults:
+            if former is None:
+                raise
+            return former.overridden({}), lines(faults)
+
+    async def run(self) -> None:
+        """Watch for as long as the control plane lives."""
+        if self._watcher is not None:
+            await self._watcher.run()
+
+    def reload(self) -> None:
+        """Read and take at once, changed or not."""
+        if self._watcher is not None:
+            self._watcher.reload()
+
+    async def warnings(self) -> list[str]:
+        """Why changes may never be seen, in words for people."""
+        return await self._watcher.warnings() if self._watcher is not None else []
+
+    async def _take(self, found: FlagSet | Invalid) -> None:
+        if isinstance(found, Invalid):
+            self._reject(found)
+            return
+        try:
+            receipt = await self._control.reload_flags(found.sources, self._where)
+        except CompileFailed as fault:
+            self._reject(fault)
+            return
+        self.reloads["applied" if receipt else "unchanged"] += 1
+
+    def _reject(self, fault: ShuntError) -> None:
+        self.reloads["rejected"] += 1
+        self._control.refuse_flags(lines(fault))
+        for line in lines(fault):
+            _log.error("%s", line)
+
+
+def lines(faults: Exception) -> Sequence[str]:
+    """One line for each fault."""
+    return str(faults).splitlines()
