@@ -12,10 +12,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from deploy.kustomize import Object, containers, pod, render
 from proxy import config
 from proxy.config import Source
 from proxy.config.environment import variables
-from tests.deploy.kustomize import Object, containers, pod, render
 
 KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OVERLAYS = ("overlays/gateway", "overlays/sidecar", "example")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.importing.bringing import bring, only, remarks, verdict
+from importing.bringing import bring, only, remarks, verdict
 
 ROLLOUT = """
 apiVersion: argoproj.io/v1alpha1

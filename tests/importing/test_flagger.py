@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.importing.bringing import bring, only, verdict
+from importing.bringing import bring, only, verdict
 
 CANARY = """
 apiVersion: flagger.app/v1beta1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from importing.bringing import bring, loaded, only, remarks, verdict
 from proxy.config.flags import load_flags
 from proxy.importing import Imported
-from tests.importing.bringing import bring, loaded, only, remarks, verdict
 
 GUIDE = Path(__file__).parent / "guide"
 NAMES = ("rolling", "blue_green", "canary", "flags", "shadow", "progressive")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from importing.bringing import bring, only, remarks, verdict
 from proxy.importing import Imported
-from tests.importing.bringing import bring, only, remarks, verdict
 
 HEAD = """
 apiVersion: networking.istio.io/v1

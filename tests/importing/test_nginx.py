@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from importing.bringing import bring, only, remarks
 from proxy.importing import Imported
-from tests.importing.bringing import bring, only, remarks
 
 MAIN = """
 apiVersion: networking.k8s.io/v1
