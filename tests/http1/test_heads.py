@@ -61,6 +61,7 @@ def test_a_request_s_length_is_what_its_fields_say(lines: tuple[str, ...], lengt
         ("[FE80::1%25eth0]", "[fe80::1%25eth0]"),
         ("a_b-c.d", "a_b-c.d"),
         ("1.2.3.4", "1.2.3.4"),
+        ("", ""),
     ],
 )
 def test_a_host_is_a_name_in_lower_case_without_port(value: str, name: str) -> None:

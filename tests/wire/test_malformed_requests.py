@@ -94,7 +94,6 @@ def fields(*lines: str | bytes, first: str = POST) -> Transcript:
     *(
         refused(f"Host: {host!r}", wire("GET / HTTP/1.1", "Host: " + host, "", ""))
         for host in (
-            "",
             "a b",
             "a,b",
             "a/b",
