@@ -40,7 +40,7 @@ def test_building_and_running_are_two_stages_of_the_same_slim_base() -> None:
 def test_nothing_is_installed_in_the_final_stage() -> None:
     assert said("RUN") == []
     assert said("ADD") == []
-    assert said("COPY") == ["--from=build /opt/shunt /opt/shunt"]
+    assert all(copied.startswith("--from=build ") for copied in said("COPY"))
 
 
 def test_it_never_runs_as_root_and_kubernetes_can_see_that() -> None:
