@@ -167,7 +167,7 @@ class Junction:
         """The track of the most specific route that matches, else the service's own; NoRoute if there is none."""
         track = self.index.find(request, identity, dice) or self.fallback
         if track is None:
-            raise NoRoute(f"no route of {self.service.name} matches")
+            raise NoRoute("no route matches this request")
         return track
 
     def who(self, request: Request, dice: Dice) -> tuple[Identity, bytes | None]:

@@ -81,7 +81,7 @@ class Track:
             if choice is not None:
                 break
         else:
-            raise NoRoute(f"no strategy of {self.lane.service} says which version answers")
+            raise NoRoute("no strategy says who answers this request")
         if self.fall is not None and choice.bucket is None and identity is not None:
             choice = choice._replace(bucket=self.fall(identity))
         if choice.randomised:
