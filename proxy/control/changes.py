@@ -12,8 +12,8 @@ from typing import NamedTuple
 from proxy.control import memory
 from proxy.control.dataplanes import CompileFailed, DataPlanes, Receipt
 from proxy.control.events import Event, Events
-from proxy.control.state import Json, MemoryState, StateStore
 from proxy.control.flag_sets import FlagSets
+from proxy.control.state import Json, MemoryState, StateStore
 from proxy.errors import Conflict
 from proxy.flags.flagset import NO_FLAGS, Sources
 from proxy.ledger import By
@@ -210,16 +210,22 @@ class Changes:
         """The rollouts' own section of the state, as it was saved last."""
         return self._rollouts
 
-    async def keep_rollouts(self, section: Json) -> None:
-        """Save the rollouts' own section."""
+    async def keep_rollouts(self, section: Json, by: By | None = None, service: str = "") -> None:
+        """Save the rollouts' own section; `by` writes into the ledger who made it so."""
         async with self._door:
             self._rollouts = section
+            if by is not None:
+                self.store.note(by, (service,))
             await self._save()
 
-    async def step(self, change: Set, by: By) -> Receipt | None:
-        """A rollout's step through the same door; None when it changes nothing. Its `origin` says what it is."""
+    async def step(self, change: Set, by: By, section: Json) -> Receipt | None:
+        """A rollout's step through the same door, saved together with its section; None when no weight changes."""
         async with self._door:
-            return (await self._apply(change, by))[1]
+            self._rollouts = section
+            changed, receipt = await self._apply(change, by)
+            if changed is None:
+                await self._save()
+            return receipt
 
     # --- the door ------------------------------------------------------------------------
 

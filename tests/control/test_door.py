@@ -118,7 +118,7 @@ async def test_a_running_rollout_is_not_disturbed(planes: FakePlanes, health: Fa
     await control.start(rules(), "rules.yaml")
     with pytest.raises(Conflict, match="a rollout is running: pause or abort first"):
         await control.weight("shop/api", ANN, weight=25)
-    assert await control.step(Set("shop/api", WEIGHT, 40.0, "rollout"), By("rollout", "step 2"))
+    assert await control.step(Set("shop/api", WEIGHT, 40.0, "rollout"), By("rollout", "step 2"), {"step": 2})
     assert (await control.undo(ANN)).changed
 
 
