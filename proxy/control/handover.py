@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from proxy.processes.handed import read_settings
-from proxy.processes.held import HeldMemory, make_memory
+from proxy.processes.held import HeldMemory, ReleaseMemory, make_memory
 from proxy.processes.lifeline import Lifeline, Message
 from proxy.settings import Settings
 
@@ -68,12 +68,11 @@ async def receive(said: AsyncIterator[Message]) -> Handover | None:
             memories = [*parts["memory"].descriptors]
             if len(memories) < _MEMORIES:
                 memories.append(make_memory("flags"))  # an instance that began before there were flags
-            state, rules, flags = map(HeldMemory, memories)
             return Handover(
                 settings=read_settings(parts["settings"].descriptors[0]),
-                state=state,
-                rules=rules,
-                flags=flags,
+                state=HeldMemory(memories[0]),
+                rules=ReleaseMemory(memories[1]),
+                flags=ReleaseMemory(memories[2]),
                 admin=socket.socket(fileno=parts["admin"].descriptors[0]),
                 telemetry=socket.socket(fileno=parts["telemetry"].descriptors[0]),
                 ofrep=socket.socket(fileno=parts["ofrep"].descriptors[0]) if "ofrep" in parts else None,

@@ -9,10 +9,15 @@ import os
 import struct
 import zlib
 
+from proxy import __version__
+
 _HEAD = struct.Struct("<QQI")
 """Number of the writing, length, checksum."""
 _HALF_BYTES = 1 << 32
 """Only what is written takes memory; the rest is a hole."""
+
+
+_RELEASE = __version__.encode()
 
 
 def make_memory(name: str) -> int:
@@ -63,3 +68,18 @@ class HeldMemory:
             offset += len(piece)
             length -= len(piece)
         return b"".join(pieces)
+
+
+class ReleaseMemory(HeldMemory):
+    """A held memory for values in this release's own form: what another release wrote counts as nothing."""
+
+    __slots__ = ()
+
+    def read(self) -> bytes:
+        """What this release last wrote whole; b"" when there is nothing."""
+        release, _, content = super().read().partition(b"\n")
+        return content if release == _RELEASE else b""
+
+    def write(self, content: bytes) -> None:
+        """Replace the value; OSError when there is no memory for it."""
+        super().write(_RELEASE + b"\n" + content)

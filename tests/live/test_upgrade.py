@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 
 from live.conftest import StartShunt
-from live.instance import Backend, Instance, ask, is_alive, load, until
+from live.instance import Backend, Instance, ask, children, command, is_alive, load, until
 
 
 async def wait_generation(shunt: Instance, number: int) -> None:
@@ -84,3 +85,34 @@ async def test_upgrades_under_load_fail_nobody_and_refuse_nobody(start_shunt: St
             await wait_generation(shunt, generation)
     assert kept.failed == []
     assert fresh.failed == []
+
+
+async def test_a_generation_that_does_not_start_leaves_the_old_one_in_charge(
+    start_shunt: StartShunt, rules: str
+) -> None:
+    shunt = await start_shunt(rules)
+    before, brain = await shunt.workers(), await shunt.brain()
+    async with load(shunt.url, clients=4, fresh=True) as tally:
+        shunt.signal(signal.SIGUSR2)
+
+        async def is_stillborn() -> bool:
+            for child in children(shunt.pid):
+                if child != brain and b"proxy.control.brain" in command(child):
+                    os.kill(child, signal.SIGKILL)
+                    return True
+            return False
+
+        await until(is_stillborn)
+
+        async def is_told() -> bool:
+            return (await shunt.status())["upgrade_fault"] != ""
+
+        await until(is_told)
+    assert tally.failed == []
+    assert await shunt.workers() == before
+    assert await shunt.brain() == brain
+    assert (await shunt.post("switch", scope="shop", version="green")).status == 200
+    assert (await ask(shunt.url)).body == b"green"
+    shunt.signal(signal.SIGUSR2)
+    await wait_generation(shunt, 2)
+    assert (await ask(shunt.url)).body == b"green"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.processes.held import HeldMemory, make_memory
+from proxy.processes.held import HeldMemory, ReleaseMemory, make_memory
 
 
 @pytest.fixture
@@ -44,3 +44,11 @@ def test_a_writer_that_dies_midway_leaves_the_former_value(descriptor: int, monk
         with pytest.raises(KeyboardInterrupt):
             HeldMemory(descriptor).write(b"latter")
         assert HeldMemory(descriptor).read() == b"former"
+
+
+def test_what_another_release_wrote_counts_as_nothing(descriptor: int) -> None:
+    HeldMemory(descriptor).write(b"0.0.1\nits own form")
+    memory = ReleaseMemory(descriptor)
+    assert memory.read() == b""
+    memory.write(b"ours\nwith lines")
+    assert ReleaseMemory(descriptor).read() == b"ours\nwith lines"
