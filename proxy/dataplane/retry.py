@@ -11,39 +11,54 @@ REPLAY_BYTES = 64 << 10
 _LONGEST_BACKOFF_SECONDS = 1.0
 
 
-class RetryBudget:
-    """Retries of one service in this worker: a share of the requests of the last two seconds, and a floor a second."""
+_SLOTS = 10
+_SLOTS_PER_SECOND = 5
+_WINDOW_SECONDS = _SLOTS / _SLOTS_PER_SECOND
 
-    __slots__ = ("_requests", "_requests_before", "_retries", "_retries_before", "_second")
+
+class RetryBudget:
+    """Retries of one service in this worker: a share of the requests of the last two seconds, and a floor a second.
+
+    The window slides in slots of 200 ms. Retries stay in it for one slot longer than requests, so that in no two
+    seconds there are more than the share: a window that starts anew would let every start have its burst.
+    """
+
+    __slots__ = ("_recent_requests", "_recent_retries", "_requests", "_retries", "_slot")
 
     def __init__(self) -> None:
-        self._second = 0
-        self._requests = self._requests_before = 0
-        self._retries = self._retries_before = 0
+        self._slot = 0
+        self._requests = [0] * _SLOTS
+        self._retries = [0] * (_SLOTS + 1)
+        self._recent_requests = self._recent_retries = 0
+        """The sums over all slots."""
 
     def count(self, now: float) -> None:
         """A request has come."""
-        if int(now) != self._second:
-            self._turn(int(now))
-        self._requests += 1
+        slot = int(now * _SLOTS_PER_SECOND)
+        if slot != self._slot:
+            self._turn(slot)
+        self._requests[slot % _SLOTS] += 1
+        self._recent_requests += 1
 
     def spend(self, now: float, settings: Retries) -> bool:
         """Whether one more retry fits; counted if so."""
-        if int(now) != self._second:
-            self._turn(int(now))
-        requests = self._requests + self._requests_before
-        retries = self._retries + self._retries_before
-        if retries >= requests * settings.budget / 100 + 2 * settings.budget_floor:
+        slot = int(now * _SLOTS_PER_SECOND)
+        if slot != self._slot:
+            self._turn(slot)
+        most = self._recent_requests * settings.budget / 100 + _WINDOW_SECONDS * settings.budget_floor
+        if self._recent_retries >= most:
             return False
-        self._retries += 1
+        self._retries[slot % len(self._retries)] += 1
+        self._recent_retries += 1
         return True
 
-    def _turn(self, second: int) -> None:
-        follows = second == self._second + 1
-        self._requests_before = self._requests if follows else 0
-        self._retries_before = self._retries if follows else 0
-        self._requests = self._retries = 0
-        self._second = second
+    def _turn(self, slot: int) -> None:
+        for passed in range(max(self._slot, slot - len(self._retries)) + 1, slot + 1):
+            self._recent_requests -= self._requests[passed % _SLOTS]
+            self._requests[passed % _SLOTS] = 0
+            self._recent_retries -= self._retries[passed % len(self._retries)]
+            self._retries[passed % len(self._retries)] = 0
+        self._slot = slot
 
 
 def backoff_seconds(settings: Retries, retry: int, chance: float) -> float:
