@@ -57,8 +57,8 @@ def play(
 def test_the_connection_used_last_goes_out_first() -> None:
     async def scene(pool: Pool, script: Script, network: Network) -> None:
         first, second = await pool.connect(1, 1), await pool.connect(1, 1)
-        pool.give_back(first)
-        pool.give_back(second)
+        pool.give_back(first, network.time())
+        pool.give_back(second, network.time())
         assert pool.take() is second
         assert pool.take() is first
         assert pool.take() is None
@@ -68,7 +68,7 @@ def test_the_connection_used_last_goes_out_first() -> None:
 
 def test_a_connection_idle_for_too_long_is_not_taken_for_what_must_not_be_repeated() -> None:
     async def scene(pool: Pool, script: Script, network: Network) -> None:
-        pool.give_back(await pool.connect(1, 1))
+        pool.give_back(await pool.connect(1, 1), network.time())
         await asyncio.sleep(2)
         assert pool.take(1.0) is None
         assert pool.take() is not None
@@ -79,7 +79,7 @@ def test_a_connection_idle_for_too_long_is_not_taken_for_what_must_not_be_repeat
 def test_idle_connections_are_closed_in_time_and_only_so_many_are_kept() -> None:
     async def scene(pool: Pool, script: Script, network: Network) -> None:
         for connection in [await pool.connect(1, 1) for _ in range(3)]:
-            pool.give_back(connection)
+            pool.give_back(connection, network.time())
         assert len(pool.open) == 2
         await asyncio.sleep(3.5)
         assert len(pool.open) == 2
@@ -91,7 +91,7 @@ def test_idle_connections_are_closed_in_time_and_only_so_many_are_kept() -> None
 
 def test_a_connection_that_the_target_closed_is_not_handed_out() -> None:
     async def scene(pool: Pool, script: Script, network: Network) -> None:
-        pool.give_back(await pool.connect(1, 1))
+        pool.give_back(await pool.connect(1, 1), network.time())
         script.connections[0].transport.close()
         await asyncio.sleep(0.1)
         assert pool.take() is None
@@ -102,7 +102,7 @@ def test_a_connection_that_the_target_closed_is_not_handed_out() -> None:
 
 def test_a_connection_that_says_something_unasked_is_closed() -> None:
     async def scene(pool: Pool, script: Script, network: Network) -> None:
-        pool.give_back(await pool.connect(1, 1))
+        pool.give_back(await pool.connect(1, 1), network.time())
         script.connections[0].transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await asyncio.sleep(0.1)
         assert pool.take() is None
@@ -114,7 +114,7 @@ def test_a_connection_that_was_held_back_is_read_again_when_it_is_given_back() -
     async def scene(pool: Pool, script: Script, network: Network) -> None:
         connection = await pool.connect(1, 1)
         connection.pause_reading()
-        pool.give_back(connection)
+        pool.give_back(connection, network.time())
         assert not connection.is_reading_paused
         assert connection.transport.is_reading()
 
@@ -125,7 +125,7 @@ def test_a_retired_target_s_connections_close_when_they_come_back() -> None:
     async def scene(pool: Pool, script: Script, network: Network) -> None:
         connection = await pool.connect(1, 1)
         pool.target.is_retired = True
-        pool.give_back(connection)
+        pool.give_back(connection, network.time())
         assert pool.open == set()
 
     play(scene)
@@ -144,9 +144,9 @@ def test_who_waits_for_a_place_gets_the_connection_that_comes_back_in_order() ->
         connection = await pool.connect(1, 1)
         waiting = [network.create_task(pool.connect(1, 10)) for _ in range(2)]
         await asyncio.sleep(0.1)
-        pool.give_back(connection)
+        pool.give_back(connection, network.time())
         assert await waiting[0] is connection
-        pool.give_back(connection)
+        pool.give_back(connection, network.time())
         assert await waiting[1] is connection
         assert len(script.connections) == 1
 
@@ -183,7 +183,7 @@ def test_a_waiter_that_gives_up_leaves_its_connection_to_the_next() -> None:
         connection = await pool.connect(1, 1)
         waiting = [network.create_task(pool.connect(1, 10)) for _ in range(2)]
         await asyncio.sleep(0.1)
-        pool.give_back(connection)
+        pool.give_back(connection, network.time())
         waiting[0].cancel()
         assert await waiting[1] is connection
 
