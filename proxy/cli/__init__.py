@@ -30,6 +30,8 @@ VERBS = {
     "hold": Verb("proxy.cli.change", "Let new requests of a service wait."),
     "release": Verb("proxy.cli.change", "Let the held requests go."),
     "drain": Verb("proxy.cli.change", "Take a version or target out of choice."),
+    "flags": Verb("proxy.cli.flags", "Show the feature flags."),
+    "flag": Verb("proxy.cli.flags", "Set a feature flag, or clear what was set."),
     "undo": Verb("proxy.cli.change", "Take back the last verb."),
     "reset": Verb("proxy.cli.change", "Drop a service's overrides: the file holds again."),
     "upgrade": Verb("proxy.cli.upgrade", "Let the code on the disk take over, without losing a request."),

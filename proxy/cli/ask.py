@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 
 import click
 
@@ -20,6 +22,7 @@ from proxy.cli.output import as_yaml, sequence, show, strings
 @click.option("--identity", default="", help="Stands for what the request carries.")
 @click.option("--client", "address", default="127.0.0.1", show_default=True, help="The client's address.")
 @click.option("--rules", help="Ask this file instead of the running proxy.")
+@click.option("--flags", default="", help="The feature flags for --rules: a directory, or a file.")
 @with_output
 @with_client
 def explain(
@@ -31,12 +34,13 @@ def explain(
     identity: str,
     address: str,
     rules: str | None,
+    flags: str,
     output: str,
 ) -> None:
     """Say which route, rule and version would answer a request, who hears a copy, and why nothing else."""
     asked: dict[str, Json] = {"host": host, "path": path, "method": method, "header": list(header)}
     asked |= {"identity": identity, "client": address}
-    found = client.post("/v1/explain", asked) if rules is None else _explained(rules, asked)
+    found = client.post("/v1/explain", asked) if rules is None else _explained(rules, flags, asked)
     show(found, output, lambda: [_lines(found)])
 
 
@@ -71,19 +75,22 @@ def schema(which: str, output: str) -> None:
     click.echo(json.dumps(written, indent=2) if output == "json" else as_yaml(written).rstrip())
 
 
-def _explained(rules: str, asked: dict[str, Json]) -> dict[str, Json]:
+def _explained(rules: str, flags: str, asked: dict[str, Json]) -> dict[str, Json]:
     from pydantic import TypeAdapter, ValidationError
 
     from proxy import config
+    from proxy.config.flags import load_flags
     from proxy.control.admin.desk import explained
     from proxy.control.admin.inputs import Question
     from proxy.explain import Explanation
+    from proxy.flags.asker import Asker
     from proxy.table import Table
     from proxy.targets import Registry
 
     try:
         question = Question.model_validate(asked)
-        table = Table.compile(config.load(rules), Registry())
+        asker = Asker(load_flags(flags, os.environ), time.time)
+        table = Table.compile(config.load(rules), Registry(), flags=asker)
     except config.Faults as faults:
         raise Misused(str(faults)) from faults
     except ValidationError as error:

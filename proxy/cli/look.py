@@ -71,6 +71,8 @@ def drawn(found: dict[str, Json]) -> Iterator[RenderableType]:
     """The status as people read it."""
     for fault in strings(found["faults"]):
         yield styled(f"rules: {fault} (the last good rules are in force)", "red")
+    for fault in strings(found["flag_faults"]):
+        yield styled(f"flags: {fault} (the last good flags are in force)", "red")
     for lost in strings(found["state_lost"]):
         yield styled(f"state lost at the start: {lost}", "yellow")
     if found["state_fault"]:
@@ -78,6 +80,9 @@ def drawn(found: dict[str, Json]) -> Iterator[RenderableType]:
     columns = ("service", "strategy", "share", "version", "targets", "remarks")
     rows = [row for service in sequence(found["services"]) for row in _rows(service)]
     yield table(f"revision {found['revision']}", columns, rows)
+    if found["flags"]:
+        changed = [f"{override['field']} {override['value']}" for override in sequence(found["flag_overrides"])]
+        yield f"{found['flags']} flags{', set: ' if changed else ''}{', '.join(changed).replace('flag:', '')}"
     workers = sequence(found["workers"])
     behind = [worker for worker in workers if worker["revision"] != found["revision"]]
     late = f", {len(behind)} not at this revision yet" if behind else ""
@@ -98,8 +103,11 @@ def _rows(service: dict[str, Json]) -> Iterator[list[RenderableType]]:
         notes = [f"waiting for {strategy['waiting_for']}"] if strategy["waiting_for"] else []
         is_first = strategy["scope"] == service["name"]
         notes += remarks if is_first else []
+        strategist = f"{strategy['strategy']}{' by ' if strategy['flag'] else ''}{strategy['flag']}"
+        if not shares:
+            yield [str(strategy["scope"]), strategist, "", "", "", styled("\n".join(notes), "yellow")]
         for index, (name, percent) in enumerate(shares.items()):
-            scope, kind = (str(strategy["scope"]), str(strategy["strategy"])) if not index else ("", "")
+            scope, kind = (str(strategy["scope"]), strategist) if not index else ("", "")
             yield [
                 scope,
                 kind,

@@ -104,5 +104,6 @@ def _told(answer: dict[str, Json]) -> Iterable[str]:
     for slot in strings(answer["replaced_workers"]):
         yield f"worker {slot} did not answer in time and was replaced"
     for void in sequence(answer["void_overrides"]):
-        yield f"the override of {void['field']} at {void['scope']} ended: the rules say something else now"
+        place = f" at {void['scope']}" if void["scope"] else ""
+        yield f"the override of {void['field']}{place} ended: its file says something else now"
     yield from strings(answer["notes"])

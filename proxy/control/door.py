@@ -95,13 +95,20 @@ class Control(Changes):
     ) -> Answer:
         """Take a version or target out of choice and wait for its requests in flight; `back` puts it in again."""
         change = verbs.drain(self.store.state.rules, service, version, target, drained=not back)
-        alone = verbs.left_alone(self._service(service), version, target)
+        alone = verbs.left_alone(self._service(service), version, target, self.flags.current)
         if alone and not back and not force:
             raise Conflict(f"{service}/{version} must not be drained: {alone}; force it to drain anyway")
         answer, _ = await self._make(change, by, expecting)
         if back:
             return answer
         return await self._wait_empty(answer, wait, [Place(service, version, target or None)])
+
+    async def set_flag(self, key: str, text: str | None, by: By, *, expecting: int | None = None) -> Answer:
+        """Set a feature flag on top of its file until the file says something new; None: what the file says."""
+        for scope in verbs.driven_by(self.store.state.effective, key):
+            self._check_free(scope)
+        change = verbs.flip(self.flags.current, key, text)
+        return (await self._make(change, by, expecting))[0]
 
     async def hold(self, service: str, by: By, *, max_seconds: float, for_seconds: float, wait: float) -> Answer:
         """Let new requests wait in the proxy; returns when none is in flight, or at its bound incomplete."""

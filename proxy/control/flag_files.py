@@ -49,7 +49,7 @@ class FlagFiles:
         except Invalid as faults:
             if former is None:
                 raise
-            return former.overridden({}), lines(faults)
+            return former, lines(faults)
 
     async def run(self) -> None:
         """Watch for as long as the control plane lives."""

@@ -26,11 +26,11 @@ class FlagSets:
         return self.history.current
 
     async def find_again(self, kept: bytes) -> Sources | None:
-        """Remember what a former life kept; the flags that were in force then, None if nothing was kept."""
+        """Remember what a former life kept; the flags in force then, as in their files, None if nothing was kept."""
         recent: tuple[Sources, ...] = pickle.loads(kept) if kept else ()
         for sources in recent:
             await self.use(sources)
-        return recent[-1] if recent else None
+        return recent[-1].overridden({}) if recent else None
 
     async def use(self, sources: Sources) -> None:
         """Put flags in force, before the first worker has them: who is routed by them may be asked for at once."""

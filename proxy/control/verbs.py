@@ -6,10 +6,16 @@ from collections.abc import Mapping
 
 from proxy import overrides as law
 from proxy.errors import Conflict, Invalid, NotFound
-from proxy.overrides import ACTIVE, DRAINED, WEIGHT, WEIGHTS
+from proxy.flags.flag import Context
+from proxy.flags.flagset import FlagSet, assign
+from proxy.flags.pin import pinned
+from proxy.overrides import ACTIVE, DRAINED, EVERYWHERE, FLAG, WEIGHT, WEIGHTS
 from proxy.rules import Policy, Rules, Service
 from proxy.store import Set
 from proxy.strategies.canary import Canary
+
+MOST_NAMES = 20
+"""So many flags are named to somebody who asked for one that is not there."""
 
 
 def service_of(rules: Rules, scope: str) -> Service:
@@ -53,11 +59,42 @@ def weigh(rules: Rules, scope: str, weight: float | None, weights: Mapping[str, 
     canary = policy.canary
     if canary is None:
         raise Conflict(f"{scope} is not a canary: {_instead(policy)}")
+    if canary.flag is not None:
+        raise Conflict(f"the flag {canary.flag} draws for {scope}: set it, such as `flag set {canary.flag} 25%`")
     if canary.weights:
         return _weigh_several(service_of(rules, scope), scope, canary, weights)
     if weight is None:
         raise Conflict(f"{scope} has one candidate, {canary.candidate}: give its percentage, such as 25")
     return Set(scope, WEIGHT, float(weight))
+
+
+def step(rules: Rules, scope: str, percent: float) -> Set:
+    """What gives the candidate its percentage in a rollout: its weight, or the flag that draws for it."""
+    canary = policy_of(rules, scope).canary
+    if canary is None or canary.flag is None:
+        return Set(scope, WEIGHT, float(percent), "rollout")
+    return Set(EVERYWHERE, f"{FLAG}{canary.flag}", f"{percent:g}%", "rollout")
+
+
+def flip(flags: FlagSet, key: str, text: str | None) -> Set:
+    """Set a feature flag on top of its file, None for what the file says; Invalid if it cannot be that."""
+    said = flags.sources.said(key)
+    if said is None:
+        known = ", ".join(sorted(flags.flags)[:MOST_NAMES]) or "none"
+        raise NotFound(f"there is no flag {key}; there are: {known}")
+    if text is not None:
+        pinned(flags.flags[key], text, flags.sources.bucketing)
+    return Set(EVERYWHERE, f"{FLAG}{key}", said if text is None else text.strip())
+
+
+def driven_by(rules: Rules, key: str) -> list[str]:
+    """The scopes whose candidate a feature flag draws."""
+    return [
+        scope
+        for service in rules.services.values()
+        for scope, policy in strategies(service)
+        if policy.canary is not None and policy.canary.flag == key
+    ]
 
 
 def _weigh_several(service: Service, scope: str, canary: Canary, weights: Mapping[str, float]) -> Set:
@@ -81,7 +118,7 @@ def drain(rules: Rules, service: str, version: str, target: str, *, drained: boo
     return Set(service, f"{DRAINED}{version}{'@' if target else ''}{target}", drained)
 
 
-def left_alone(service: Service, version: str, target: str) -> str | None:
+def left_alone(service: Service, version: str, target: str, flags: FlagSet | None = None) -> str | None:
     """Why nobody would answer some requests if this were drained; None when others stand in."""
     spared = {name for name in service.versions if not _is_drained(service, name)} - {version}
     if target:
@@ -91,7 +128,7 @@ def left_alone(service: Service, version: str, target: str) -> str | None:
         if others:
             return None
     for scope, policy in strategies(service):
-        answering = {name for name, share in shares(policy).items() if share > 0}
+        answering = {name for name, share in shares(policy, flags).items() if share > 0}
         if version in answering and not answering & spared:
             return f"nothing else answers for {scope}"
     return None
@@ -109,8 +146,8 @@ def strategies(service: Service) -> list[tuple[str, Policy]]:
     return [(scope, policy) for scope, policy in scopes if policy.rolling or policy.blue_green or policy.canary]
 
 
-def shares(policy: Policy) -> dict[str, float]:
-    """The percentage of undecided requests that each version gets."""
+def shares(policy: Policy, flags: FlagSet | None = None) -> dict[str, float]:
+    """The percentage of undecided requests that each version gets; nothing where a flag's targeting says who."""
     if policy.rolling is not None:
         return {policy.rolling.version: 100.0}
     canary = policy.canary
@@ -119,7 +156,17 @@ def shares(policy: Policy) -> dict[str, float]:
     if canary.weights:
         total = sum(canary.weights.values()) or 1.0
         return {version: 100.0 * weight / total for version, weight in canary.weights.items()}
-    return {canary.stable or "": 100.0 - canary.weight, canary.candidate or "": canary.weight}
+    percent = canary.weight if canary.flag is None or flags is None else _percent_on(flags, canary.flag)
+    return {} if percent is None else {canary.stable or "": 100.0 - percent, canary.candidate or "": percent}
+
+
+def _percent_on(flags: FlagSet, key: str) -> float | None:
+    """For how many a flag is on; None where that depends on who they are."""
+    decision = assign(flags, key, Context("somebody"))
+    if decision.reason in ("TARGETING_MATCH", "DEFAULT"):
+        return None
+    is_on, share = decision.value is True, 1.0 if decision.share is None else decision.share
+    return round(100 * (share if is_on else 1 - share), 10)
 
 
 def left_behind(before: Rules, after: Rules, service: str) -> list[str]:

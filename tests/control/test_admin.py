@@ -243,6 +243,7 @@ async def test_the_state_shows_waiting_holds_faults_and_overrides(
         "scope": "shop",
         "strategy": "blue_green",
         "percent": {"blue": 100.0},
+        "flag": "",
         "waiting_for": "green",
     }
     assert shop["strategies"][1]["percent"] == {"blue": 75.0, "green": 25.0}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from proxy.config.checks.conditions import check_when
 from proxy.config.checks.words import check_methods, check_minimum, check_name, is_authority
 from proxy.config.faults import Path, meant
-from proxy.config.tree import Branch, Node, Report, branch, items, text
+from proxy.config.tree import Branch, Node, Report, branch, items, text, texts
 
 
 class Subject(NamedTuple):
@@ -71,15 +71,27 @@ def _canary(subject: Subject, node: Node, path: Path) -> None:
     stable, candidate = (subject.version(node, key, path) for key in ("stable", "candidate"))
     missing = [key for key in ("stable", "candidate") if key not in node]
     is_moved = "progressive" in subject.policy or "progressive" in subject.service
-    missing += [] if "weight" in node or is_moved else ["weight"]
+    missing += [] if "weight" in node or "flag" in node or is_moved else ["weight"]
     if missing:
         subject.report.add(path, f"lacks {' and '.join(missing)}", "give stable, candidate and weight, or weights")
     if stable is not None and stable == candidate:
         subject.report.add((*path, "candidate"), f"stable and candidate are both {stable}", "name two versions")
+    if "flag" in node:
+        _drawn_by_flag(subject, node, path)
+
+
+def _drawn_by_flag(subject: Subject, node: Branch, path: Path) -> None:
+    if "weight" in node:
+        subject.report.add((*path, "flag"), "stands beside weight", "keep one of the two: the flag says how many")
+    if text(node, "flag") == "":
+        subject.report.add((*path, "flag"), "is empty", "name a feature flag")
+    if not texts(subject.service, "identity"):
+        wrong = "has nobody to ask for: the service has no identity"
+        subject.report.add((*path, "flag"), wrong, "give the service an identity, such as cookie:session")
 
 
 def _weights(subject: Subject, node: Branch, path: Path) -> None:
-    beside = [key for key in ("stable", "candidate", "weight") if key in node]
+    beside = [key for key in ("stable", "candidate", "weight", "flag") if key in node]
     if beside:
         wrong = f"stands beside {' and '.join(beside)}"
         subject.report.add((*path, "weights"), wrong, "give stable, candidate and weight, or weights alone")

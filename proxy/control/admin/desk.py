@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from proxy.control.admin.traffic import Traffic
 from proxy.control.admin.traffic import traffic as counted
 from proxy.control.door import Control
 from proxy.control.export import as_written, as_yaml
+from proxy.control.pacer import Pacer
 from proxy.explain import Explanation
+from proxy.flags.asker import Asker
 from proxy.model import Request
 from proxy.observe.totals import Snapshot, Totals
 from proxy.table import Table
@@ -41,14 +44,18 @@ class Desk:
     """The faults of a rules text, given with its name; none when it is good."""
     snapshot: Callable[[], Snapshot] = Totals().snapshot
     health: views.TargetHealth = lambda service, version, target: "unknown"
-    compiled: tuple[int, Table] | None = None
-    """The table of the last explanation, with its revision."""
+    pacer: Pacer | None = None
+    """Who looks after rollouts; None where there is nobody."""
+    compiled: tuple[tuple[int, str], Table] | None = None
+    """The table of the last explanation, with its revision and that of its flags."""
 
     def table(self) -> Table:
-        """The table of the present rules, compiled when somebody first asks."""
-        state, known = self.control.store.state, self.compiled
-        if known is None or known[0] != state.revision:
-            known = self.compiled = state.revision, Table.compile(state.effective, Registry())
+        """The table of the present rules and flags, compiled when somebody first asks."""
+        state, flags, known = self.control.store.state, self.control.flags.current, self.compiled
+        present = state.revision, flags.revision
+        if known is None or known[0] != present:
+            table = Table.compile(state.effective, Registry(), flags=Asker(flags, time.time))
+            known = self.compiled = present, table
         return known[1]
 
 

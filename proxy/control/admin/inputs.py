@@ -11,6 +11,7 @@ Scope = Annotated[
     str, Field(min_length=1, max_length=400, examples=["shop", "shop/api"], description="A service or service/route.")
 ]
 Wait = Annotated[float, Field(ge=0, le=3600, description="Wait so many seconds for requests in flight.")]
+Key = Annotated[str, Field(min_length=1, max_length=1000, examples=["new-checkout"])]
 Printable = r"^[\x20-\x7e]*$"
 
 
@@ -113,6 +114,20 @@ class Drain(Change):
     back: bool = Field(False, description="Put it in again.")
     force: bool = Field(False, description="Also if nothing else answers.")
     wait_seconds: Wait = 30.0
+
+
+class ClearFlag(Change):
+    """Drop what was set on top of a feature flag."""
+
+    key: Key
+
+
+class SetFlag(ClearFlag):
+    """Set a feature flag on top of its file, until the file says something new of it."""
+
+    value: str = Field(
+        max_length=10_000, examples=["true", "25%", "dark"], description="A plain value, a variant or a percentage."
+    )
 
 
 class Undo(Change):

@@ -6,6 +6,9 @@ from proxy.control.admin import inputs
 from proxy.control.door import Answer, Control
 from proxy.ledger import By
 
+LONGEST_WORD = 200
+"""So much of a flag's value stands in the ledger's line; the whole of it is in its move."""
+
 
 async def switch(control: Control, said: inputs.Switch, who: str) -> Answer:
     by = By(who, f"switch {said.scope} {said.version}", said.why)
@@ -42,6 +45,15 @@ async def drain(control: Control, said: inputs.Drain, who: str) -> Answer:
         expecting=said.expecting,
         wait=said.wait_seconds,
     )
+
+
+async def set_flag(control: Control, said: inputs.SetFlag, who: str) -> Answer:
+    by = By(who, f"flag set {said.key} {said.value[:LONGEST_WORD]}", said.why)
+    return await control.set_flag(said.key, said.value, by, expecting=said.expecting)
+
+
+async def clear_flag(control: Control, said: inputs.ClearFlag, who: str) -> Answer:
+    return await control.set_flag(said.key, None, By(who, f"flag clear {said.key}", said.why), expecting=said.expecting)
 
 
 async def undo(control: Control, said: inputs.Undo, who: str) -> Answer:

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from proxy.control.admin import desk, inputs, moves, views
+from proxy.control.admin import desk, flags, inputs, moves, views
 from proxy.control.admin.desk import Desk
 from proxy.control.admin.traffic import Traffic
 from proxy.control.door import Answer, Control
@@ -112,6 +112,7 @@ OPERATIONS: tuple[Operation, ...] = (
         media="application/yaml",
     ),
     _asking("/v1/rules/validate", "validate", "The faults of a rules text", inputs.Text, desk.Verdict, desk.validate),
+    get("/v1/flags", "flags", "Feature flags, and what was set on top", inputs.Nothing, flags.FlagsView, flags.flags),
     get("/v1/ledger", "ledger", "Who did what, when and why", inputs.History, views.LedgerView, desk.ledger),
     get(
         "/v1/explain",
@@ -128,6 +129,8 @@ OPERATIONS: tuple[Operation, ...] = (
     post("/v1/hold", "hold", "Let new requests wait in the proxy", inputs.Hold, moves.hold),
     post("/v1/release", "release", "Let held requests go", inputs.Release, moves.release),
     post("/v1/drain", "drain", "Take a version or target out of choice", inputs.Drain, moves.drain),
+    post("/v1/flags/set", "setFlag", "Set a feature flag on top of its file", inputs.SetFlag, moves.set_flag),
+    post("/v1/flags/clear", "clearFlag", "Drop what was set on top of a flag", inputs.ClearFlag, moves.clear_flag),
     post("/v1/undo", "undo", "Take back the last verb", inputs.Undo, moves.undo),
     post("/v1/reset", "reset", "Drop a service's overrides", inputs.Reset, moves.reset),
     post("/v1/upgrade", "upgrade", "Let the code on the disk take over", inputs.Upgrade, moves.upgrade),

@@ -9,7 +9,7 @@ from proxy.control import verbs
 from proxy.control.dataplanes import WorkerStatus
 from proxy.control.door import Control
 from proxy.ledger import Entry
-from proxy.overrides import Override
+from proxy.overrides import EVERYWHERE, Override
 from proxy.rules import Policy, Service
 
 TargetHealth = Callable[[str, str, str], str]
@@ -23,6 +23,8 @@ class StrategyView:
     scope: str
     strategy: str
     percent: dict[str, float]
+    flag: str = ""
+    """The feature flag that draws; `percent` is empty where its targeting says who."""
     waiting_for: str = ""
     """The colour that the rules name, while it has no healthy target."""
 
@@ -71,6 +73,13 @@ class Status:
     """Of the present rules file; the last good rules are in force."""
     state_fault: str
     state_lost: tuple[str, ...]
+    flags_valid: bool
+    flag_faults: tuple[str, ...]
+    """Of the present flag files; the last good flags are in force."""
+    flag_revision: str
+    flags: int
+    """How many there are."""
+    flag_overrides: tuple[Override, ...]
     workers: tuple[WorkerStatus, ...]
     services: tuple[ServiceView, ...]
     generation: int = 1
@@ -97,6 +106,11 @@ def status(control: Control, health: TargetHealth) -> Status:
         faults=condition.faults,
         state_fault=condition.state_fault,
         state_lost=condition.state_lost,
+        flags_valid=not condition.flag_faults,
+        flag_faults=condition.flag_faults,
+        flag_revision=control.flags.current.revision,
+        flags=len(control.flags.current.flags),
+        flag_overrides=tuple(each for each in control.store.state.overrides if each.scope == EVERYWHERE),
         workers=tuple(control.planes.workers()),
         services=services(control, health),
         generation=condition.generation,
@@ -122,7 +136,8 @@ def service(control: Control, shown: Service, health: TargetHealth) -> ServiceVi
             StrategyView(
                 scope=scope,
                 strategy=_strategy(policy),
-                percent=verbs.shares(policy),
+                percent=verbs.shares(policy, control.flags.current),
+                flag=(policy.canary and policy.canary.flag) or "",
                 waiting_for=waiting.get(scope, ""),
             )
             for scope, policy in verbs.strategies(shown)
