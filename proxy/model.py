@@ -75,22 +75,34 @@ class Request:
 
     def field(self, sought: bytes) -> bytes | None:
         """The value of the field whose `needle` is given, several joined by `, ` (RFC 9110 §5.3); None if absent."""
-        start = self.lowered.find(sought)
+        lowered = self.lowered
+        start = lowered.find(sought)
         if start < 0:
             return None
-        values = []
+        start += len(sought)
+        end = lowered.find(CRLF, start)
+        value = self.head[start:end].strip(b" \t")
+        start = lowered.find(sought, end)
+        if start < 0:
+            return value
+        values = [value]
         while start >= 0:
             start += len(sought)
-            end = self.head.find(CRLF, start)
+            end = lowered.find(CRLF, start)
             values.append(self.head[start:end].strip(b" \t"))
-            start = self.lowered.find(sought, end)
-        return values[0] if len(values) == 1 else b", ".join(values)
+            start = lowered.find(sought, end)
+        return b", ".join(values)
 
     def cookie(self, name: bytes) -> bytes | None:
         """The value of the first cookie of that name (RFC 6265 §5.4); None if absent. Names are case-sensitive."""
         cookies = self.field(_COOKIE)
-        if cookies is None or name not in cookies:
+        if cookies is None:
             return None
+        before, found, rest = cookies.partition(name)
+        if not found:
+            return None
+        if rest[:1] == b"=" and (not before or before[-2:] == b"; ") and b"," not in cookies:
+            return rest[1:].partition(b";")[0].strip(b" \t")
         for pair in cookies.replace(b", ", b"; ").split(b";"):
             key, equals, value = pair.partition(b"=")
             if equals and key.strip(b" \t") == name:

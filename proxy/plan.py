@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.edits import edits_of
@@ -80,8 +81,9 @@ class Omitted(NamedTuple):
     cause: Unheard
 
 
-class Plan(NamedTuple):
-    """All that is decided about one request."""
+@dataclass(slots=True)
+class Plan:
+    """All that is decided about one request. Never changed."""
 
     lane: Lane
     fleet: Fleet

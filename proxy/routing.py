@@ -203,25 +203,29 @@ def _path_class(match: When) -> tuple[int, int]:
 class Hosts:
     """Which service answers for a host: the exact name, else the longest `*.` suffix, else `*`."""
 
-    __slots__ = ("_depth", "_exact", "_suffixes")
+    __slots__ = ("_depth", "_everybody_else", "_exact", "_suffixes")
 
     def __init__(self, hosts: dict[str, Junction]) -> None:
         self._exact = {host: junction for host, junction in hosts.items() if not host.startswith("*")}
         self._suffixes = {host[1:]: junction for host, junction in hosts.items() if host.startswith("*")}
         """By `.example.com`; everything else by the empty suffix."""
         self._depth = max((suffix.count(".") for suffix in self._suffixes), default=0)
+        self._everybody_else = self._suffixes.get("")
 
     def find(self, host: str) -> Junction:
         """The service of the lower-case host without port; NoService if nobody answers for it."""
-        return self._exact.get(host) or self._by_suffix(host)
+        return self._exact.get(host) or (self._by_suffix(host) if self._depth else None) or self._for_anybody(host)
 
-    def _by_suffix(self, host: str) -> Junction:
+    def _by_suffix(self, host: str) -> Junction | None:
         labels = host.rsplit(".", self._depth)[1:]
         for start in range(len(labels)):
             junction = self._suffixes.get("." + ".".join(labels[start:]))
             if junction is not None:
                 return junction
-        junction = self._suffixes.get("")
+        return None
+
+    def _for_anybody(self, host: str) -> Junction:
+        junction = self._everybody_else
         if junction is None:
             raise NoService(f"no service answers for {host}" if host else "no service answers without a host")
         return junction

@@ -99,6 +99,7 @@ class Fleet:
     """The targets that answer for one version of a service, as one table sees them."""
 
     __slots__ = (
+        "_only",
         "_turn",
         "balance",
         "eject",
@@ -135,6 +136,7 @@ class Fleet:
         self.request_edits, self.response_edits = edits_of(headers)
         self.slow_start = slow_start
         self._turn = 0
+        self._only = targets[0] if len(targets) == 1 else None
 
     @property
     def in_flight(self) -> int:
@@ -150,6 +152,12 @@ class Fleet:
 
         `key` is the identity's bucket, for `balance: hash`; targets in `avoid` are taken only if there is no other.
         """
+        only = self._only
+        if only is not None:
+            if not only.healthy or only.ejected_until > now:
+                return None
+            only.in_flight += 1
+            return only
         usable = [target for target in self.targets if target.healthy and target.ejected_until <= now]
         if avoid and all(target in avoid for target in usable):
             # All that seemed well have failed this request: one that rests may be back, and is worth a try.

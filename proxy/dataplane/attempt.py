@@ -97,7 +97,7 @@ class Attempt:
                 self._owner.failed(word, refused, is_unsent=True)
             return
         if self._is_over:
-            self.pool.give_back(connection, self._owner.resources.clock())
+            self.pool.give_back(connection)
         elif connection.transport.is_closing():
             self._owner.failed("connect", ConnectFailed("the target closed the connection"), is_unsent=True)
         else:

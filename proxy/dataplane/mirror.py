@@ -215,7 +215,7 @@ class MirroredRequest(Deadlined):
             self.end("failed_connect")
             return
         if self not in self._mirror.copies or connection.transport.is_closing():
-            pool.give_back(connection, self._resources.clock())
+            pool.give_back(connection)
             self.end("failed_connect")
         else:
             self._was_reused = False
@@ -309,7 +309,7 @@ class MirroredRequest(Deadlined):
         connection, self._connection = self._connection, None
         if connection is not None:
             if verdict == "answered" and self._keeps:
-                connection.pool.give_back(connection, resources.clock())
+                connection.pool.give_back(connection)
             else:
                 connection.abort()
         resources.observer.shadow(self._plan.lane.service, self._copy.shadow.version, verdict)

@@ -207,12 +207,15 @@ class Pool:
         elif place.done() and not place.cancelled():
             handed = place.result()
             if handed is not None:
-                self.give_back(handed, self.clock())
+                self.give_back(handed)
             else:
                 self._wake_one(None)
 
-    def give_back(self, connection: TargetConnection, now: float) -> None:
-        """Keep a connection whose exchange ended cleanly, or hand it to who waits for one."""
+    def give_back(self, connection: TargetConnection, now: float | None = None) -> None:
+        """Keep a connection whose exchange ended cleanly, or hand it to who waits for one.
+
+        `now` is what the clock says, where the caller has just looked at it.
+        """
         connection.user = None
         if connection.is_reading_paused:
             connection.resume_reading()
@@ -223,7 +226,7 @@ class Pool:
         elif self.target.is_retired or len(self._idle) >= self.settings.max_idle or not self.settings.idle:
             connection.close()
         else:
-            connection.idle_since = now
+            connection.idle_since = now = self.clock() if now is None else now
             self._idle.append(connection)
             self._deadlines.arm(connection, now + self.settings.idle)
 

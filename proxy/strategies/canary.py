@@ -82,7 +82,7 @@ def _by_threshold(stable: str, candidate: str, share: float, salt: str) -> Choos
         if identity is None:
             return Choice(candidate if dice.random() < share else stable, "canary", randomised=True, weight=share)
         bucket = fall(identity)
-        return Choice(candidate if bucket < limit else stable, "canary", randomised=True, weight=share, bucket=bucket)
+        return Choice(candidate if bucket < limit else stable, "canary", True, share, bucket)
 
     return choose
 
