@@ -34,6 +34,8 @@ from proxy.control.handover import Handover, receive, words
 from proxy.control.held_state import HeldState
 from proxy.control.lookout import Lookout
 from proxy.control.ofrep import Access, Ofrep
+from proxy.control.pacer import Pacer
+from proxy.control.rollout_metrics import rollout_metrics
 from proxy.control.state import FileState
 from proxy.control.telemetry import Readiness, Telemetry
 from proxy.control.watcher import watch_rules
@@ -42,6 +44,7 @@ from proxy.errors import Invalid, ShuntError
 from proxy.observe.metrics import Collector, Vitals
 from proxy.observe.stats import Delta
 from proxy.observe.totals import Names, Totals
+from proxy.processes.channel import Seen
 from proxy.processes.children import leave_signals_to_the_supervisor
 from proxy.processes.collector import settle
 from proxy.processes.lifeline import Lifeline, Message
@@ -68,12 +71,13 @@ class Brain:
         self._settings = handover.settings
         self._totals = Totals()
         self._lookout = Lookout(self._settings.dns)
-        self._workers = Workers(self._kill, self._on_counted, self._lookout.survey)
+        self._workers = Workers(self._kill, self._on_counted, self._lookout.survey, self._on_seen)
         state = FileState(self._settings.state) if self._settings.state else HeldState(handover.state)
-        around = Surroundings(probe=self._lookout.probe, upgrade=self._ask_for_upgrade)
+        around = Surroundings(probe=self._lookout.probe, busy=self._busy, upgrade=self._ask_for_upgrade)
         self._control = Control(self._workers, around, state, FlagSets(handover.flags.write))
         self._control.condition.generation = handover.generation
         self._flags = FlagFiles(self._settings, self._control)
+        self._pacer = Pacer(self._control, self._workers)
         self._runners: list[web.AppRunner] = []
         self._admin_runner: web.AppRunner | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -119,6 +123,7 @@ class Brain:
             if faults:
                 self._control.refuse(faults)
             self._control.refuse_flags(flag_faults)
+            await self._pacer.start()
             self._remember(rules)
             await self._serve_applications()
             if not self._handover.is_upgrade:
@@ -174,7 +179,13 @@ class Brain:
 
     def _admin(self) -> Admin:
         token = find_token(self._settings.admin_token_file, os.environ.get(TOKEN_ENVIRONMENT, ""))
-        desk = Desk(control=self._control, check=_check, snapshot=self._totals.snapshot, health=self._lookout.health)
+        desk = Desk(
+            control=self._control,
+            check=_check,
+            snapshot=self._totals.snapshot,
+            health=self._lookout.health,
+            pacer=self._pacer,
+        )
         return Admin(desk, text_of(self._handover.admin), token)
 
     def _telemetry(self) -> Telemetry:
@@ -244,13 +255,14 @@ class Brain:
 
     def _begin_rule(self) -> None:
         assert self._group is not None
-        chores = (self._control.run(), self._watcher.run(), self._flags.run())
+        chores = (self._control.run(), self._watcher.run(), self._flags.run(), self._pacer.run())
         self._rule = [self._group.create_task(chore) for chore in chores]
 
     async def _lay_down(self) -> None:
         """Change nothing any more: the next brain begins with what was saved last. Metrics and probes go on."""
         for task in self._rule:
             task.cancel()
+        await self._pacer.save()
         runner, self._admin_runner = self._admin_runner, None
         if runner is not None:
             await runner.cleanup()
@@ -266,6 +278,12 @@ class Brain:
         assert isinstance(counters, Delta)
         self._totals.add(slot, counters)
 
+    def _on_seen(self, witness: str, seen: Seen) -> None:
+        self._pacer.hear(witness, seen)
+
+    def _busy(self, scope: str) -> str | None:
+        return self._pacer.busy(scope)
+
     # --- the rules ---------------------------------------------------------------------
 
     async def _take(self, found: Rules | Invalid) -> None:
@@ -280,6 +298,7 @@ class Brain:
             return
         self._reloads["applied" if receipt else "unchanged"] += 1
         self._remember(found)
+        self._pacer.wake()
 
     def _reject(self, fault: ShuntError) -> None:
         self._reloads["rejected"] += 1
@@ -320,7 +339,8 @@ class Brain:
             overrides=len(state.overrides),
             started=self._started,
         )
-        return Collector(self._totals.snapshot(), vitals).collect()
+        yield from Collector(self._totals.snapshot(), vitals).collect()
+        yield from rollout_metrics(self._pacer.courses(), self._pacer.lost_messages)
 
     async def _sweep(self) -> None:
         while True:

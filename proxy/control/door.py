@@ -12,7 +12,7 @@ from proxy.control import verbs
 from proxy.control.changes import Changes, Finding, Hold
 from proxy.errors import Conflict
 from proxy.ledger import By
-from proxy.overrides import Override
+from proxy.overrides import ACTIVE, Override
 from proxy.rules import Rules, Service
 from proxy.store import Change, Reset, Set, Undo
 
@@ -131,6 +131,9 @@ class Control(Changes):
     async def undo(self, by: By, *, service: str | None = None, expecting: int | None = None) -> Answer:
         """Take back the last override or rollout verb; what came from a file is undone in the file."""
         latest = self.store.ledger.latest(1, service=service)
+        undone = self.store.ledger.undoable(service)
+        for move in undone.moves if undone is not None else ():
+            self._check_free(move.scope)
         answer, _ = await self._make(Undo(service), by, expecting)
         if latest and latest[0].kind == "file":
             note = f"revision {latest[0].revision} came from the rules file and stays: undo it there"
@@ -139,7 +142,8 @@ class Control(Changes):
 
     async def reset(self, service: str, by: By, *, expecting: int | None = None) -> Answer:
         """Drop the service's overrides: what the file says holds again."""
-        verbs.service_of(self.store.state.rules, service)
+        for scope, _ in verbs.strategies(verbs.service_of(self.store.state.rules, service)):
+            self._check_free(scope)
         return (await self._make(Reset(service), by, expecting))[0]
 
     async def upgrade(self, by: By) -> Answer:
@@ -152,8 +156,13 @@ class Control(Changes):
         return self._answer("the new code is on trial; it takes over once all of it serves")
 
     def export(self) -> Rules:
-        """The rules with the overrides folded in, ready to commit; what is only waited for stays as the file has it."""
-        folded = [override for override in self.store.state.overrides if override.origin != "waiting"]
+        """The rules with the overrides folded in, ready to commit.
+
+        What is only waited for, and two colours side by side, which no file can say, stay as the file has them.
+        """
+        present = self.store.state.overrides
+        sayable = [each for each in present if each.field != ACTIVE or not isinstance(each.value, tuple)]
+        folded = [override for override in sayable if override.origin != "waiting"]
         return law.apply(folded, self.store.state.rules).rules
 
     # --- what the verbs have in common --------------------------------------------------

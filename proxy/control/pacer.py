@@ -70,7 +70,7 @@ class Pacer:
     # --- living --------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Find all rollouts again where they were, begin those that the rules ask for, and let the workers report."""
+        """Find all rollouts again where they were, and let the workers report; `run` begins what the rules ask for."""
         kept = self._control.rollouts
         section = kept if isinstance(kept, dict) else {}
         numbers, courses = section.get("numbers"), section.get("courses")
@@ -81,7 +81,6 @@ class Pacer:
                 self._courses[scope] = course
         # Told before the workers may report, so that none of them forgets whom it was looking for.
         self._tell_watches(self._control.around.wall())
-        await self.look()
         self._witnesses.keep(dict(self._numbers))
 
     async def run(self) -> None:

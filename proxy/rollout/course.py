@@ -33,6 +33,8 @@ class Course:
     """Metrics of the present analysis step."""
     gates: dict[str, bool] = field(default_factory=dict)
     hold: str = ""
+    evidence: float = 1.0
+    """As it was when the machine was last told."""
     remark: str = ""
     """Why the next step is not taken though it is due."""
     lines: list[Line] = field(default_factory=list)
@@ -71,13 +73,13 @@ class Course:
         """All that was seen until now."""
         rollout, analysis, judge = self.rollout, self.programme.analysis, self.judge
         judge.enter(rollout.weight_since)
-        evidence = judge.weigh(now).total
+        self.evidence = judge.weigh(now).total
         self._take_rows(now)
         background, inline = analysis.metrics, self.inline.metrics if self.inline else ()
         metrics, metrics_text = overall(background, self.runs)
         step_metrics, step_text = overall(inline, self.step_runs)
         return Readings(
-            evidence=evidence,
+            evidence=self.evidence,
             units=judge.units,
             units_since=rollout.weight_since,
             cap=cap_exceeded(analysis, judge.requests.candidate_failed, judge.failed_identities),
@@ -120,6 +122,7 @@ class Course:
         self.judge = Judge(self.programme.analysis, rollout.started)
         self.runs, self.step_runs, self.gates, self.hold = {}, {}, {}, ""
         self.lines, self.basis, self.forgotten, self.closed = [], None, 0, None
+        self.evidence, self.remark = 1.0, ""
 
     def archived(self, now: float) -> list[Report]:
         """The past with this rollout in it, if there was one."""

@@ -9,11 +9,12 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from proxy.control.admin import desk, flags, inputs, moves, views
+from proxy.control.admin import desk, flags, inputs, moves, rollouts, views
 from proxy.control.admin.desk import Desk
 from proxy.control.admin.traffic import Traffic
 from proxy.control.door import Answer, Control
 from proxy.explain import Explanation
+from proxy.rollout.verbs import Verb
 
 __all__ = ["OPERATIONS", "Desk", "Operation"]
 
@@ -70,18 +71,31 @@ def get(
     )
 
 
-def post(
-    path: str, name: str, summary: str, takes: type[B], act: Callable[[Control, B, str], Awaitable[Answer]]
+def order(
+    path: str, name: str, summary: str, takes: type[B], act: Callable[[Desk, B, str], Awaitable[Answer]]
 ) -> Operation:
-    """An operation that changes something."""
+    """An operation that changes something on the desk."""
 
     async def run(at: Desk, said: inputs.Input, who: str) -> object:
         assert isinstance(said, takes)
-        return await act(at.control, said, who)
+        return await act(at, said, who)
 
     return Operation(
         method="POST", path=path, name=name, summary=summary, takes=takes, gives=TypeAdapter(Answer), run=run
     )
+
+
+def post(
+    path: str, name: str, summary: str, takes: type[B], act: Callable[[Control, B, str], Awaitable[Answer]]
+) -> Operation:
+    """An operation that changes what the rules and flags say."""
+    return order(path, name, summary, takes, lambda at, said, who: act(at.control, said, who))
+
+
+def _steering(verb: Verb, summary: str) -> Operation:
+    """A verb for one rollout."""
+    steer = rollouts.commanding(verb)
+    return order(f"/v1/rollouts/{verb}", f"{verb}Rollout", summary, rollouts.Command, steer)
 
 
 def _asking(
@@ -113,6 +127,23 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _asking("/v1/rules/validate", "validate", "The faults of a rules text", inputs.Text, desk.Verdict, desk.validate),
     get("/v1/flags", "flags", "Feature flags, and what was set on top", inputs.Nothing, flags.FlagsView, flags.flags),
+    get("/v1/rollouts", "rollouts", "All rollouts", inputs.Nothing, rollouts.RolloutsView, rollouts.rollouts),
+    get(
+        "/v1/rollouts/report",
+        "rolloutReport",
+        "All that was seen of a rollout, with the verdict",
+        rollouts.OneScope,
+        rollouts.ReportView,
+        rollouts.report,
+    ),
+    get(
+        "/v1/rollouts/history",
+        "rolloutHistory",
+        "Present and former rollouts",
+        rollouts.SomeScope,
+        rollouts.HistoryView,
+        rollouts.history,
+    ),
     get("/v1/ledger", "ledger", "Who did what, when and why", inputs.History, views.LedgerView, desk.ledger),
     get(
         "/v1/explain",
@@ -133,5 +164,12 @@ OPERATIONS: tuple[Operation, ...] = (
     post("/v1/flags/clear", "clearFlag", "Drop what was set on top of a flag", inputs.ClearFlag, moves.clear_flag),
     post("/v1/undo", "undo", "Take back the last verb", inputs.Undo, moves.undo),
     post("/v1/reset", "reset", "Drop a service's overrides", inputs.Reset, moves.reset),
+    _steering(Verb.START, "Begin a rollout that has no release"),
+    _steering(Verb.PAUSE, "Stop a rollout where it is"),
+    _steering(Verb.RESUME, "Go on after a pause"),
+    order("/v1/rollouts/promote", "promoteRollout", "Pass a step, or all", rollouts.Promote, rollouts.promote),
+    _steering(Verb.ABORT, "Nothing for the candidate, at once"),
+    _steering(Verb.RETRY, "Begin again after an abort"),
+    _steering(Verb.UNDO, "Back to stable after the fact"),
     post("/v1/upgrade", "upgrade", "Let the code on the disk take over", inputs.Upgrade, moves.upgrade),
 )
