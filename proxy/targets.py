@@ -76,12 +76,11 @@ class Target:
         """Whether it may be claimed by choice: well and not resting."""
         return self.healthy and self.ejected_until <= now
 
-    def load(self, now: float, slow_start_seconds: float) -> float:
-        """How busy it is, for comparison; one that has just come back seems busier than it is."""
+    def pull(self, now: float, slow_start_seconds: float) -> float:
+        """How much it draws the next request, the more the idler it is; one that has just come back draws less."""
         since = now - self.returned_at
-        if since >= slow_start_seconds:
-            return self.in_flight
-        return (self.in_flight + 1) / max(since / slow_start_seconds, _SLOWEST_START)
+        start = 1.0 if since >= slow_start_seconds else max(since / slow_start_seconds, _SLOWEST_START)
+        return start / (self.in_flight + 1)
 
     def release(self) -> None:
         """Count one request out."""
@@ -193,7 +192,11 @@ class Fleet:
         first = int(dice.random() * len(usable))
         second = int(dice.random() * (len(usable) - 1))
         one, other = usable[first], usable[second + (second >= first)]
-        return other if other.load(now, self.slow_start) < one.load(now, self.slow_start) else one
+        if now - max(one.returned_at, other.returned_at) >= self.slow_start:
+            return other if other.in_flight < one.in_flight else one
+        # One of them has just come back. By chance, for else an idle neighbour would leave it nothing to warm up with.
+        pull, against = one.pull(now, self.slow_start), other.pull(now, self.slow_start)
+        return one if dice.random() * (pull + against) < pull else other
 
     def succeeded(self, target: Target) -> None:
         """A target answered: its row of failures ends."""
