@@ -73,6 +73,9 @@ def _certain(choice: Choice) -> Choose:
     return choose
 
 
+_new = tuple.__new__
+
+
 def _by_threshold(stable: str, candidate: str, share: float, salt: str) -> Choose:
     """Candidate if and only if bucket < weight: the line moves, the identities stay where they are."""
     limit = share * BUCKETS
