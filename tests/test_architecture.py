@@ -39,8 +39,8 @@ ARROWS: dict[str, set[str]] = {
     "processes": {*NOUNS, "observe", "analysis"},
     "supervisor": {"errors", "units", "settings", "processes"},
     "worker": {*CORE, "dataplane", "observe", "processes"},
-    "control": {*CORE, *STORE, "config", "observe", "analysis", "rollout", "processes"},
-    "kubernetes": {*CORE, *STORE, "config", "observe", "analysis", "rollout"},
+    "control": {*CORE, *STORE, "config", "observe", "analysis", "rollout", "processes", "kubernetes"},
+    "kubernetes": {*CORE, *STORE, "config", "observe", "analysis", "rollout", "control"},
 }
 """Which other parts of the package each part may import; a part that is not listed here has no place yet."""
 

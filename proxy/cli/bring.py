@@ -38,7 +38,7 @@ def import_(files: tuple[str, ...], targets: tuple[str, ...], output: str) -> No
     """
     from proxy.config import Source
     from proxy.errors import Invalid
-    from proxy.importing import imported
+    from proxy.importing.gathering import imported
 
     given = dict(_pair(each) for each in targets)
     try:

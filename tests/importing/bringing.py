@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from textwrap import dedent
 
 from proxy.config import Source, rules
-from proxy.importing import Imported, imported
+from proxy.importing.gathering import Imported, imported
 from proxy.rules import Rules, Service
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from importing.bringing import bring, loaded, only, remarks, verdict
 from proxy.config.flags import load_flags
-from proxy.importing import Imported
+from proxy.importing.gathering import Imported
 
 GUIDE = Path(__file__).parent / "guide"
 NAMES = ("rolling", "blue_green", "canary", "flags", "shadow", "progressive")

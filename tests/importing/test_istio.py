@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importing.bringing import bring, only, remarks, verdict
-from proxy.importing import Imported
+from proxy.importing.gathering import Imported
 
 HEAD = """
 apiVersion: networking.istio.io/v1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importing.bringing import bring, only, remarks
-from proxy.importing import Imported
+from proxy.importing.gathering import Imported
 
 MAIN = """
 apiVersion: networking.k8s.io/v1
