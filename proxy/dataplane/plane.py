@@ -55,8 +55,8 @@ class DataPlane:
         if self._sweeping is None:
             self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep)
         for listening in sockets:
-            serve = loop.create_unix_server if listening.family == socket.AF_UNIX else loop.create_server
-            server = await serve(lambda: ClientConnection(resources), sock=listening, backlog=_BACKLOG)
+            # Unix sockets, too: create_unix_server would remove the file at its close, while others still serve there.
+            server = await loop.create_server(lambda: ClientConnection(resources), sock=listening, backlog=_BACKLOG)
             self._servers[listening] = server
 
     def forsake(self, sockets: Iterable[socket.socket]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 from live.conftest import StartShunt
 from live.instance import Backend, Instance, ask, children, command, is_alive, load, until
@@ -116,3 +117,15 @@ async def test_a_generation_that_does_not_start_leaves_the_old_one_in_charge(
     shunt.signal(signal.SIGUSR2)
     await wait_generation(shunt, 2)
     assert (await ask(shunt.url)).body == b"green"
+
+
+async def test_a_unix_listener_serves_on_through_an_upgrade(
+    start_shunt: StartShunt, rules: str, tmp_path: Path
+) -> None:
+    address = f"unix:{tmp_path}/s.sock"
+    shunt = await start_shunt(rules, "--listen", address)
+    async with load(address, clients=4, fresh=True) as tally:
+        shunt.signal(signal.SIGUSR2)
+        await wait_generation(shunt, 2)
+    assert tally.failed == []
+    assert (await ask(address)).body == b"blue"
