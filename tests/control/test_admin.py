@@ -73,7 +73,7 @@ async def test_every_verb_goes_through(api: aiohttp.ClientSession) -> None:
         status, found = await post(api, verb, **said)
         assert status == 200, (verb, found)
     for operation in OPERATIONS:
-        if operation.method == "GET":
+        if operation.method == "GET" and operation.name != "rolloutReport":
             async with api.get(operation.path.replace("{service}", "shop")) as answer:
                 assert answer.status == 200, operation.path
                 assert answer.headers["x-shunt-revision"] == "7"
