@@ -17,7 +17,7 @@ from collections.abc import Callable
 from proxy.errors import ShuntError
 from proxy.processes import listeners
 from proxy.processes.children import Child
-from proxy.processes.generation import BRAIN, Generation
+from proxy.processes.generation import BRAIN, Generation, is_guest
 from proxy.processes.launch import Launch, Sockets
 from proxy.processes.legacy import Legacy
 from proxy.processes.lifeline import Message
@@ -55,7 +55,7 @@ class Supervisor:
         """Serve until told to leave; the exit code."""
         if legacy is not None:
             self._has_served = True
-            self._succession.begin(legacy.open_generation(), legacy.open_leaving())
+            self._succession.begin(legacy)
         self.start_missing()
         if legacy is None:
             self.start_brain()
@@ -88,7 +88,7 @@ class Supervisor:
         self.vigil.watch(worker)
         self.tell(worker, "settings", slot, descriptors=[self.launch.settings])
         self.tell(worker, "listen", slot, descriptors=self.sockets.of_slot(slot))
-        self._join(worker)
+        self.join(worker)
 
     def start_brain(self) -> None:
         """Start the brain, and join the workers to it."""
@@ -107,10 +107,10 @@ class Supervisor:
         self.tell(brain, "begin", self.launch.workers, turn, self.now.number)
         if self.is_leaving:
             self.tell(brain, "leaving")
-        for worker in self.now.workers.values():
-            self._join(worker)
+        for worker in (*self.now.workers.values(), *(child for child in self.leaving if is_guest(child.slot))):
+            self.join(worker)
 
-    def _join(self, worker: Child) -> None:
+    def join(self, worker: Child) -> None:
         """Give a worker and the brain a fresh channel: after a crash on either side the old one is of no use."""
         if self.now.brain is None:
             return
@@ -192,6 +192,8 @@ class Supervisor:
             child.lifeline.close()
         if child in self.leaving:
             self.leaving.remove(child)
+            if is_guest(child.slot) and self.now.brain is not None:
+                self.tell(self.now.brain, "left", child.slot)
             self._look_whether_empty()
         elif self._succession.lose(child):
             return

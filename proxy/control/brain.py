@@ -232,8 +232,8 @@ class Brain:
                 case "worker":
                     slot, pid = map(int, message.rest)
                     await self._workers.attach(slot, pid, socket.socket(fileno=message.descriptors[0]))
-                case "gone":
-                    self._restarts += 1
+                case "gone" | "left":
+                    self._restarts += message.word == "gone"
                     self._totals.leave(int(message.rest[0]))
                 case "reload":
                     self._watcher.reload()

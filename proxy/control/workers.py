@@ -32,6 +32,7 @@ from proxy.processes.channel import (
     SetHealth,
     encode,
 )
+from proxy.processes.generation import is_guest
 from proxy.processes.slices import cut
 from proxy.rules import Rules
 from proxy.targets import Address
@@ -122,8 +123,8 @@ class Workers:
             await self._moved.wait()
 
     def count_serving(self) -> int:
-        """How many workers serve now."""
-        return sum(link.is_serving for link in self._links.values())
+        """How many workers serve now, without those of a former generation that drain."""
+        return sum(link.is_serving and not is_guest(link.slot) for link in self._links.values())
 
     async def wait_greeted(self, count: int) -> None:
         """Return once so many workers have said hello."""

@@ -11,6 +11,21 @@ from proxy.processes.children import Child
 
 BRAIN = -1
 """The slot of the brain."""
+_GUESTS = 1000
+_FOREIGN = -3
+
+
+def make_guest(worker: Child, generation: int, *, is_foreign: bool) -> None:
+    """Give a worker that drains a slot of its own, beside those of the present workers.
+
+    One of another release is foreign: nobody talks to it in the words of this one.
+    """
+    worker.slot = _FOREIGN if is_foreign else _GUESTS * generation + worker.slot % _GUESTS
+
+
+def is_guest(slot: int) -> bool:
+    """Whether the slot is that of a worker that drains and still hears of every change."""
+    return slot >= _GUESTS
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import NoReturn
 
+from proxy import __version__
 from proxy.processes.children import Child
 from proxy.processes.generation import BRAIN, Generation
 from proxy.processes.launch import Launch, Sockets
@@ -33,6 +34,8 @@ class Legacy:
     children: list[ChildLeft]
     leaving: list[ChildLeft] = field(default_factory=list)
     """Children of generations before, which drain."""
+    release: str = ""
+    """Of the code that leaves all this."""
     ofrep: int | None = None
 
     @classmethod
@@ -46,6 +49,7 @@ class Legacy:
             generation=generation.number,
             children=[_left(child) for child in generation.children()],
             leaving=[_left(child) for child in leaving],
+            release=__version__,
             ofrep=sockets.ofrep.fileno() if sockets.ofrep is not None else None,
         )
 
@@ -71,6 +75,11 @@ class Legacy:
             unblock_signals()
             self._let_survive(inheritable=False)
             os.close(number)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it comes from another release."""
+        return self.release != __version__
 
     def open_launch(self) -> Launch:
         """The launch, with what this release does not know left out."""

@@ -11,7 +11,7 @@ import sys
 from typing import Protocol
 
 from proxy.processes.children import Child
-from proxy.processes.generation import Generation
+from proxy.processes.generation import Generation, make_guest
 from proxy.processes.launch import Launch, Sockets
 from proxy.processes.legacy import Legacy
 from proxy.processes.lifeline import Message
@@ -44,6 +44,9 @@ class Realm(Protocol):
     def tell(self, child: Child, word: str, *rest: object, descriptors: list[int] | None = None) -> None:
         """Say something to a child."""
 
+    def join(self, worker: Child) -> None:
+        """Give a worker and the brain a channel."""
+
     def dismiss(self, worker: Child) -> None:
         """Let a worker finish and end."""
 
@@ -59,6 +62,7 @@ class Succession:
         self._trial: Child | None = None
         self._former: Generation | None = None
         """Who is in charge until the new generation serves."""
+        self._is_foreign = False
         self._is_asked_again = False
 
     @property
@@ -114,15 +118,18 @@ class Succession:
 
     # --- the new one ---------------------------------------------------------------------
 
-    def begin(self, former: Generation, leaving: list[Child]) -> None:
+    def begin(self, legacy: Legacy) -> None:
         """Take the old generation over; it serves until the new one does."""
         realm = self._realm
-        self._former = former
+        former, leaving = legacy.open_generation(), legacy.open_leaving()
+        self._former, self._is_foreign = former, legacy.is_foreign
         realm.now = Generation(former.number + 1)
         realm.leaving += leaving
         for child in (*former.children(), *leaving):
             realm.vigil.watch(child)
         for worker in leaving:
+            if legacy.is_foreign:
+                make_guest(worker, former.number, is_foreign=True)
             realm.vigil.after(realm.launch.bound_seconds, worker.kill)
         if former.brain is None:
             realm.start_brain()
@@ -139,6 +146,9 @@ class Succession:
         self._former = None
         realm.leaving += former.children()
         for worker in former.workers.values():
+            make_guest(worker, former.number, is_foreign=self._is_foreign)
+            if not self._is_foreign:
+                realm.join(worker)  # what it still plans while it drains follows every change
             realm.dismiss(worker)
         if former.brain is not None:
             realm.stop(former.brain)

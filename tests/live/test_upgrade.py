@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from live.conftest import StartShunt
-from live.instance import Backend, Instance, ask, children, command, is_alive, load, until
+from live.instance import Backend, Instance, Line, ask, children, command, is_alive, load, until
 
 
 async def wait_generation(shunt: Instance, number: int) -> None:
@@ -129,3 +129,26 @@ async def test_a_unix_listener_serves_on_through_an_upgrade(
         await wait_generation(shunt, 2)
     assert tally.failed == []
     assert (await ask(address)).body == b"blue"
+
+
+async def test_a_change_after_an_upgrade_holds_on_the_connections_of_the_old_generation_too(
+    start_shunt: StartShunt, rules: str
+) -> None:
+    shunt = await start_shunt(rules)
+    lines = [Line(shunt.url) for _ in range(8)]
+    assert {(await line.ask()).body for line in lines} == {b"blue"}
+    shunt.signal(signal.SIGUSR2)
+    await wait_generation(shunt, 2)
+
+    async def are_all_there() -> bool:
+        return len(await shunt.workers()) == 4
+
+    await until(are_all_there)
+    assert (await shunt.post("switch", scope="shop", version="green")).status == 200
+    replies = [await line.ask() for line in lines]
+    assert {(reply.body, reply.head["connection"]) for reply in replies} == {(b"green", "close")}
+
+    async def are_two() -> bool:
+        return len(await shunt.workers()) == 2
+
+    await until(are_two)
