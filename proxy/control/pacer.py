@@ -139,6 +139,8 @@ class Pacer:
         async with self._lock:
             now = self._control.around.wall()
             await self._follow_rules(now)
+            # Before any weight moves, or the first who get the candidate would be seen by nobody.
+            self._tell_watches(now)
             for course in list(self._courses.values()):
                 if course.is_active:
                     await self._look_after(course, now)

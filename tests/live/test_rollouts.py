@@ -230,6 +230,7 @@ async def test_what_the_judge_knew_survives_the_brain(start_shunt: StartShunt, b
     sick.error_rate = 0.02
     steps = "[{setWeight: 50}, {pause: {}}]"
     shunt = await start_shunt(rules(blue, sick, steps=steps, analysis="{alpha: 0.000001, warm_up: 0s}"))
+    await until(has(shunt, phase="gated", weight=50.0))
     line = Line(shunt.url)
     for _ in range(400):
         await line.ask()
