@@ -16,6 +16,7 @@ NAMES = (
     "large_answers",
     "fixed_rate",
     "routes",
+    "flags",
     "shadow",
     "reload",
     "switch",
