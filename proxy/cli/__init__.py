@@ -29,6 +29,7 @@ VERBS = {
     "weight": Verb("proxy.cli.change", "Set the share of a canary."),
     "hold": Verb("proxy.cli.change", "Let new requests of a service wait."),
     "release": Verb("proxy.cli.change", "Let the held requests go."),
+    "rollout": Verb("proxy.cli.rollout", "Move traffic step by step, and back if the candidate is worse."),
     "drain": Verb("proxy.cli.change", "Take a version or target out of choice."),
     "flags": Verb("proxy.cli.flags", "Show the feature flags."),
     "flag": Verb("proxy.cli.flags", "Set a feature flag, or clear what was set."),

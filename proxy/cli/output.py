@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,8 @@ def show(value: Json, output: str, people: Callable[[], Iterable[RenderableType]
     else:
         screen = console()
         for part in people():
-            screen.print(part)
+            # A line that goes into a pipe stays one line, so that `grep` finds all of it.
+            screen.print(part, soft_wrap=isinstance(part, str) and not screen.is_terminal)
 
 
 def as_yaml(value: Json) -> str:
@@ -85,6 +87,18 @@ def strings(value: Json) -> list[str]:
 def number(value: Json) -> float:
     """The value as a number; 0 when it is none."""
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def moment(when: float) -> str:
+    """Seconds since the epoch as this place writes them; "" for 0, which is never."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when)) if when else ""
+
+
+def length(seconds: float) -> str:
+    """How long, in the two largest units."""
+    whole = max(0, round(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
 def say_answer(answer: dict[str, Json], output: str) -> None:
