@@ -70,6 +70,20 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kubernetes:
+    """What is followed at the pod's own API server; the mounts stay the fallback."""
+
+    __pydantic_config__ = STRICT
+
+    rules: str = ""
+    """The ConfigMap of the rules, in the pod's namespace; "" for none."""
+    flags: str = ""
+    """The ConfigMap of the feature flags; "" for none."""
+    account: str = "/var/run/secrets/kubernetes.io/serviceaccount"
+    """Where the pod finds its token, the server's certificate authority and its namespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that needs a restart. Addresses are `host:port`, `[v6]:port` or `unix:/path`."""
 
@@ -104,3 +118,4 @@ class Settings:
     drain: Drain = field(default_factory=Drain)
     dns: Dns = field(default_factory=Dns)
     log: Log = field(default_factory=Log)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)

@@ -41,7 +41,7 @@ def listed(path: Path) -> list[tuple[str, Path]]:
         return [(str(path), path)]
     data = path / KUBERNETES_DATA
     base = data.resolve(strict=True) if data.is_symlink() else path
-    names = sorted(entry.name for entry in base.iterdir() if _is_flags_name(entry.name) and entry.is_file())
+    names = sorted(entry.name for entry in base.iterdir() if is_flags_name(entry.name) and entry.is_file())
     return [(str(path / name), base / name) for name in names]
 
 
@@ -72,7 +72,7 @@ def flags(
     return found
 
 
-def _is_flags_name(name: str) -> bool:
+def is_flags_name(name: str) -> bool:
     """Every file is a flag, but for what Kubernetes and editors leave behind."""
     return not name.startswith(".") and not name.endswith(_LEFTOVERS)
 

@@ -21,11 +21,13 @@ from prometheus_client.core import Metric
 from proxy import __version__
 from proxy.config import Faults, Source
 from proxy.config import rules as read_rules
+from proxy.config.files import is_rules_name
 from proxy.control.addresses import text_of
 from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
 from proxy.control.admin.operations import Desk
 from proxy.control.admin.server import Admin
 from proxy.control.changes import Former, Loaded, Surroundings
+from proxy.control.cluster import Cluster
 from proxy.control.dataplanes import CompileFailed
 from proxy.control.door import Control
 from proxy.control.flag_files import FlagFiles, lines
@@ -41,6 +43,7 @@ from proxy.control.telemetry import Readiness, Telemetry
 from proxy.control.watcher import watch_rules
 from proxy.control.workers import Workers
 from proxy.errors import Invalid, ShuntError
+from proxy.kubernetes.precedence import Superseded
 from proxy.observe.metrics import Collector, Vitals
 from proxy.observe.stats import Delta
 from proxy.observe.totals import Names, Totals
@@ -76,7 +79,6 @@ class Brain:
         around = Surroundings(probe=self._lookout.probe, busy=self._busy, upgrade=self._ask_for_upgrade)
         self._control = Control(self._workers, around, state, FlagSets(handover.flags.write))
         self._control.condition.generation = handover.generation
-        self._flags = FlagFiles(self._settings, self._control)
         self._pacer = Pacer(self._control, self._workers)
         self._runners: list[web.AppRunner] = []
         self._admin_runner: web.AppRunner | None = None
@@ -87,7 +89,12 @@ class Brain:
         self._restarts = 0
         self._started = time.time()
         self._is_leaving = False
-        self._watcher = watch_rules(Path(self._settings.rules), self._take)
+        self._cluster = Cluster(self._settings, os.environ)
+        followed = self._settings.kubernetes.rules
+        self._told_rules = self._cluster.follow(followed, read_rules, self._take, is_rules_name)
+        guarded = self._told_rules.guarded(read_rules) if self._told_rules else read_rules
+        self._watcher = watch_rules(Path(self._settings.rules), self._take, guarded)
+        self._flags = FlagFiles(self._settings, self._control, self._cluster)
 
     async def run(self, said: AsyncIterator[Message]) -> int:
         """Live until the supervisor says stop; the exit code."""
@@ -153,7 +160,8 @@ class Brain:
     async def _first_rules(self) -> tuple[Rules, Sequence[str]]:
         """The rules of the file; for a brain that came back to a broken one, the last good rules and its faults."""
         try:
-            return await self._watcher.first(), ()
+            told = await self._told_rules.first() if self._told_rules else None
+            return told or await self._watcher.first(), ()
         except Invalid as faults:
             former = self._former_rules()
             if former is None:
@@ -255,7 +263,7 @@ class Brain:
 
     def _begin_rule(self) -> None:
         assert self._group is not None
-        chores = (self._control.run(), self._watcher.run(), self._flags.run(), self._pacer.run())
+        chores = (self._control.run(), self._watcher.run(), self._flags.run(), self._pacer.run(), self._cluster.run())
         self._rule = [self._group.create_task(chore) for chore in chores]
 
     async def _lay_down(self) -> None:
@@ -288,6 +296,9 @@ class Brain:
 
     async def _take(self, found: Rules | Invalid) -> None:
         """Put the file's rules in force, or keep the last good ones and say what is wrong."""
+        if isinstance(found, Superseded):
+            _log.info("%s", found)
+            return
         if isinstance(found, Invalid):
             self._reject(found)
             return
@@ -320,7 +331,7 @@ class Brain:
         if not self._workers.count_serving():
             reasons.append("no worker serves")
         condition = self._control.condition
-        remarks = (*condition.faults, *condition.flag_faults, *self._lookout.faults())
+        remarks = (*condition.faults, *condition.flag_faults, *self._lookout.faults(), *self._cluster.faults())
         return Readiness(is_ready=not reasons, reasons=reasons, remarks=remarks)
 
     def metrics(self) -> Iterator[Metric]:
@@ -349,6 +360,7 @@ class Brain:
 
     async def _close(self) -> None:
         self._control.events.close()
+        await self._cluster.close()
         for runner in self._runners:
             await runner.cleanup()
 

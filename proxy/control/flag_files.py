@@ -11,10 +11,12 @@ from pathlib import Path
 
 from proxy.config import flags as reading
 from proxy.control.changes import Changes
+from proxy.control.cluster import Cluster
 from proxy.control.dataplanes import CompileFailed
 from proxy.control.watcher import Watcher
 from proxy.errors import Invalid, ShuntError
 from proxy.flags.flagset import FlagSet, Sources
+from proxy.kubernetes.precedence import Superseded
 from proxy.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -25,13 +27,15 @@ ENVIRONMENT = "the environment"
 class FlagFiles:
     """Watches where the settings say that flags are; flags of the environment are there without any file."""
 
-    def __init__(self, settings: Settings, control: Changes) -> None:
+    def __init__(self, settings: Settings, control: Changes, cluster: Cluster) -> None:
         self._where = settings.flags or ENVIRONMENT
         self._control = control
         self._parse = partial(reading.flags, environ=os.environ, bucketing=settings.flags_bucketing)
+        self._told = cluster.follow(settings.kubernetes.flags, self._parse, self._take, reading.is_flags_name)
         self._watcher: Watcher[FlagSet] | None = None
         if settings.flags:
-            self._watcher = Watcher(Path(settings.flags), self._parse, self._take, listing=reading.listed)
+            guarded = self._told.guarded(self._parse) if self._told else self._parse
+            self._watcher = Watcher(Path(settings.flags), guarded, self._take, listing=reading.listed)
         self.reloads: Counter[str] = Counter()
         """By result: `applied`, `unchanged`, `rejected`."""
 
@@ -42,6 +46,9 @@ class FlagFiles:
 
     async def first(self, former: Sources | None) -> tuple[Sources, Sequence[str]]:
         """The flags at the start; for a brain that came back to broken files, the last good ones and the faults."""
+        told = await self._told.first() if self._told else None
+        if told is not None:
+            return told.sources, ()
         if self._watcher is None:
             return self._parse(()).sources, ()
         try:
@@ -66,6 +73,9 @@ class FlagFiles:
         return await self._watcher.warnings() if self._watcher is not None else []
 
     async def _take(self, found: FlagSet | Invalid) -> None:
+        if isinstance(found, Superseded):
+            _log.info("%s", found)
+            return
         if isinstance(found, Invalid):
             self._reject(found)
             return

@@ -156,9 +156,11 @@ def _uncollected(parse: Parse[T], found: Sources) -> T:
             gc.enable()
 
 
-def watch_rules(path: Path, take: Callable[[Rules | Invalid], Awaitable[None]]) -> Watcher[Rules]:
+def watch_rules(
+    path: Path, take: Callable[[Rules | Invalid], Awaitable[None]], parse: Parse[Rules] = config.rules
+) -> Watcher[Rules]:
     """A watcher of the rules, a file or a directory of `*.yaml`."""
-    return Watcher(path, config.rules, take)
+    return Watcher(path, parse, take)
 
 
 def signature(path: Path, listing: Listing = listed) -> Signature:

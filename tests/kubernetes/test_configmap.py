@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from proxy import config
+from proxy.config import Source
 from proxy.config.files import is_rules_name
 from proxy.errors import Invalid
 from proxy.kubernetes.api import Api
@@ -55,25 +56,36 @@ async def test_broken_rules_are_told_with_every_fault_and_their_key(cluster: Clu
     async with watching(api) as told:
         await until(lambda: len(told) == 1)
         assert isinstance(told[0], Invalid)
-        assert "configmap shunt-rules: rules.yaml:1: services.shop.versions: is empty" in str(told[0])
+        assert "configmap/shunt-rules/rules.yaml:1: services.shop.versions: is empty" in str(told[0])
+
+
+def content(text: str, place: str = "/etc/shunt/rules") -> tuple[Source, ...]:
+    return (Source(f"{place}/rules.yaml", text.encode()),)
 
 
 def test_the_mount_never_reverts_what_the_api_has_told() -> None:
-    precedence = Precedence[str]()
-    assert not precedence.is_stale("a")
-    precedence.told("a")
-    precedence.told("b")
-    assert precedence.is_stale("a")
-    assert not precedence.is_stale("b")
-    assert not precedence.is_stale("edited while the server was away")
+    precedence = Precedence()
+    assert not precedence.is_stale(content("a"))
+    precedence.told(content("a", "configmap/shunt-rules"))
+    precedence.told(content("b", "configmap/shunt-rules"))
+    assert precedence.is_stale(content("a"))
+    assert not precedence.is_stale(content("b"))
+
+
+def test_while_the_server_is_away_the_mount_counts_and_while_it_is_there_it_does_not() -> None:
+    precedence = Precedence()
+    precedence.told(content("a"))
+    assert not precedence.is_stale(content("edited while the server was away"))
+    precedence.is_followed = True
+    assert precedence.is_stale(content("older than what was told first"))
 
 
 def test_going_back_on_purpose_is_not_stale() -> None:
-    precedence = Precedence[str]()
-    for value in ("a", "b", "a"):
-        precedence.told(value)
-    assert not precedence.is_stale("a")
-    assert precedence.is_stale("b")
+    precedence = Precedence()
+    for text in ("a", "b", "a"):
+        precedence.told(content(text))
+    assert not precedence.is_stale(content("a"))
+    assert precedence.is_stale(content("b"))
 
 
 async def test_an_event_is_about_the_rules_and_says_who_and_why(cluster: Cluster, api: Api) -> None:
