@@ -112,7 +112,7 @@ class Control(Changes):
 
     async def hold(self, service: str, by: By, *, max_seconds: float, for_seconds: float, wait: float) -> Answer:
         """Let new requests wait in the proxy; returns when none is in flight, or at its bound incomplete."""
-        verbs.service_of(self.store.state.rules, service)
+        verbs.whole_service(self.store.state.rules, service)
         receipt = await self.planes.hold(service, max_seconds, for_seconds)
         self.condition.holds[service] = Hold(max_seconds, self.around.wall() + for_seconds)
         await self._note("hold", by, service)
@@ -122,7 +122,7 @@ class Control(Changes):
 
     async def release(self, service: str, by: By) -> Answer:
         """Let the held requests go."""
-        verbs.service_of(self.store.state.rules, service)
+        verbs.whole_service(self.store.state.rules, service)
         await self.planes.release(service)
         was_held = self.condition.holds.pop(service, None) is not None
         await self._note("release", by, service)
@@ -142,7 +142,7 @@ class Control(Changes):
 
     async def reset(self, service: str, by: By, *, expecting: int | None = None) -> Answer:
         """Drop the service's overrides: what the file says holds again."""
-        for scope, _ in verbs.strategies(verbs.service_of(self.store.state.rules, service)):
+        for scope, _ in verbs.strategies(verbs.whole_service(self.store.state.rules, service)):
             self._check_free(scope)
         return (await self._make(Reset(service), by, expecting))[0]
 
@@ -177,6 +177,7 @@ class Control(Changes):
     async def _make(self, change: Change, by: By, expecting: int | None) -> tuple[Answer, list[Place]]:
         """Make the change; the answer, and the versions that get no new requests any more."""
         async with self._door:
+            by = self._naming_what_goes_back(change, by)
             changed, receipt = await self._apply(change, by, expecting)
         if changed is None or receipt is None:
             return replace(self._answer(f"{by.what}: already so"), changed=False), []
@@ -193,6 +194,10 @@ class Control(Changes):
             void_overrides=changed.void,
         )
         return answer, left
+
+    def _naming_what_goes_back(self, change: Change, by: By) -> By:
+        undone = self.store.ledger.undoable(change.service) if isinstance(change, Undo) else None
+        return by if undone is None else by._replace(what=f"undo {undone.what}")
 
     async def _wait_empty(self, answer: Answer, wait: float, places: Sequence[Place]) -> Answer:
         """Ask until nothing is in flight there, at most `wait` seconds."""

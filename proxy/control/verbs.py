@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from proxy import overrides as law
 from proxy.errors import Conflict, Invalid, NotFound
@@ -13,6 +14,8 @@ from proxy.overrides import ACTIVE, DRAINED, EVERYWHERE, FLAG, WEIGHT, WEIGHTS
 from proxy.rules import Policy, Rules, Service
 from proxy.store import Set
 from proxy.strategies.canary import Canary
+from proxy.strategies.rolling import Rolling
+from proxy.track import has_strategy
 
 MOST_NAMES = 20
 """So many flags are named to somebody who asked for one that is not there."""
@@ -25,6 +28,14 @@ def service_of(rules: Rules, scope: str) -> Service:
     if service is None:
         known = ", ".join(sorted(rules.services)) or "none"
         raise NotFound(f"there is no service {name}; there are: {known}")
+    return service
+
+
+def whole_service(rules: Rules, name: str) -> Service:
+    """The service of exactly this name, for a verb that no route has for itself; or NotFound."""
+    service = service_of(rules, name)
+    if name != service.name:
+        raise NotFound(f"{name} is no service: this verb is for a whole one, such as {service.name}")
     return service
 
 
@@ -140,7 +151,9 @@ def _is_drained(service: Service, version: str) -> bool:
 
 
 def strategies(service: Service) -> list[tuple[str, Policy]]:
-    """The scopes of a service that have a chooser of their own."""
+    """The scopes of a service that have a chooser of their own; one version without a strategy is rolling."""
+    if len(service.versions) == 1 and not has_strategy(service):
+        service = replace(service, rolling=Rolling(version=next(iter(service.versions))))
     scopes: list[tuple[str, Policy]] = [(service.name, service)]
     scopes += [(f"{service.name}/{route.name}", route) for route in service.routes]
     return [(scope, policy) for scope, policy in scopes if policy.rolling or policy.blue_green or policy.canary]

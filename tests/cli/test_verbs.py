@@ -116,7 +116,7 @@ def test_the_ledger_is_printed_newest_first_with_words_as_they_were(call: Call, 
     assert "switch shop green (taken back by 3)" in lines[1]
     assert "see [bold]" in lines[1]
     (entry,) = json.loads(call("log", "--limit", "1", "-o", "json").stdout)["entries"]
-    assert entry["what"] == "undo"
+    assert entry["what"] == "undo switch shop green"
 
 
 def test_a_broken_file_and_a_colour_that_is_waited_for_are_shown(call: Call, running: Running) -> None:

@@ -19,7 +19,8 @@ async def switch(control: Control, said: inputs.Switch, who: str) -> Answer:
 
 async def weight(control: Control, said: inputs.Weight, who: str) -> Answer:
     shares = ",".join(f"{version}={share:g}" for version, share in said.weights.items())
-    by = By(who, f"weight {said.scope} {shares or said.weight}", said.why)
+    share = "" if said.weight is None else f"{said.weight:g}"
+    by = By(who, f"weight {said.scope} {shares or share}", said.why)
     return await control.weight(said.scope, by, weight=said.weight, weights=said.weights, expecting=said.expecting)
 
 
