@@ -131,7 +131,13 @@ def _remark(override: dict[str, Json]) -> str:
     field = str(override["field"])
     if field.startswith("drained:"):
         return f"{field.removeprefix('drained:')} {'drained' if override['value'] else 'put back'}"
-    return f"{override['scope']} {field} by {override['origin']}"
+    return f"{override['scope']} {field} {_said(override['value'])} by {override['origin']}"
+
+
+def _said(value: Json) -> str:
+    if isinstance(value, list):
+        return ",".join(f"{pair[0]}={number(pair[1]):g}" for pair in value if isinstance(pair, list))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _entry(entry: dict[str, Json]) -> list[str]:
