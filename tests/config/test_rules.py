@@ -159,6 +159,7 @@ def test_a_route_that_says_nothing_has_nothing_of_its_own() -> None:
         ("rolling: blue\ntimeouts: 5", "timeouts: 5 is not a mapping"),
         ("rolling: blue\nidentity: [mint, client]", "identity[0]: mint is not last"),
         ("rolling: blue\nidentity: heder", "identity[0]: 'heder' is not an identity; did you mean 'header'?"),
+        ("rolling: blue\nidentity: cookie", "identity[0]: 'cookie' is not an identity; write header:<name>"),
         ("rolling: blue\nidentity: 'header:a b'", "identity[0]: 'a b' is not the name of a header"),
         ("rolling: blue\ndrained: [red]", "drained[0]: there is no version red"),
         ("rolling: blue\nhealth: healthz", "health.path: 'healthz' does not begin with /; write /healthz"),

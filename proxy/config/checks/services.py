@@ -103,7 +103,8 @@ def _check_identity(service: Branch, path: Path, report: Report) -> None:
         try:
             identifier((source,))
         except (Invalid, UnicodeEncodeError):
-            close = meant(kind, ("header", "cookie", "client", "mint"), what="") if not name else ""
+            is_bare = not name and kind not in ("header", "cookie")
+            close = meant(kind, ("header", "cookie", "client", "mint"), what="") if is_bare else ""
             report.add(where, f"{source!r} is not an identity", close.strip() if "mean" in close else cure)
             continue
         if name and not is_token(name):
