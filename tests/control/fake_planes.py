@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from proxy.analysis.witness import Watch
 from proxy.control.changes import Finding
 from proxy.control.dataplanes import CompileFailed, HoldReceipt, Receipt, WorkerStatus
 from proxy.flags.flagset import NO_FLAGS, Sources
@@ -61,6 +62,24 @@ class FakePlanes:
     @property
     def present(self) -> tuple[int, Rules]:
         return self.published[-1]
+
+
+class FakeWitnesses:
+    """Remembers what the workers were told."""
+
+    def __init__(self) -> None:
+        self.watches: tuple[Watch, ...] = ()
+        self.kept: Mapping[str, int] = {}
+        self.closed: list[tuple[str, str]] = []
+
+    def look_for(self, watches: tuple[Watch, ...]) -> None:
+        self.watches = watches
+
+    def keep(self, numbers: Mapping[str, int]) -> None:
+        self.kept = numbers
+
+    def close_tunnels(self, service: str, version: str) -> None:
+        self.closed.append((service, version))
 
 
 class FakeHealth:

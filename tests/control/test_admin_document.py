@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import schemathesis
@@ -19,12 +20,15 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from control.fake_planes import FakeHealth, FakePlanes, rules
+from control.fake_planes import FakeHealth, FakePlanes, FakeWitnesses, rules
 from proxy.control.admin.openapi import document
 from proxy.control.admin.operations import OPERATIONS, Desk
 from proxy.control.admin.server import Admin
 from proxy.control.changes import Surroundings
 from proxy.control.door import Control
+from proxy.control.pacer import Pacer
+from proxy.rules import Rules
+from proxy.strategies.progressive import Pause, Progressive, Step
 
 CHECKS = [
     not_a_server_error,
@@ -37,10 +41,21 @@ CHECKS = [
 ]
 
 
+def with_rollout(plain: Rules) -> Rules:
+    """The same rules with a rollout of their canary route."""
+    shop = plain.services["shop"]
+    progressive = Progressive(release="r1", steps=(Step(setWeight=20.0), Step(pause=Pause())))
+    routes = tuple(replace(route, progressive=progressive) if route.name == "api" else route for route in shop.routes)
+    return Rules(services={**plain.services, "shop": replace(shop, routes=routes)})
+
+
 async def serve(address: list[str], started: threading.Event, stop: asyncio.Event) -> None:
     control = Control(FakePlanes(), Surroundings(probe=FakeHealth()))
-    await control.start(rules(), "rules.yaml")
-    admin = Admin(Desk(control=control, check=lambda text, name: [text]), "127.0.0.1:0")
+    await control.start(with_rollout(rules()), "rules.yaml")
+    pacer = Pacer(control, FakeWitnesses())
+    await pacer.start()
+    await pacer.look()
+    admin = Admin(Desk(control=control, check=lambda text, name: [text], pacer=pacer), "127.0.0.1:0")
     address.append(await admin.start())
     started.set()
     await stop.wait()
