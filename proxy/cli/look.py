@@ -143,7 +143,13 @@ def _said(value: Json) -> str:
 def _entry(entry: dict[str, Json]) -> list[str]:
     when = datetime.fromtimestamp(number(entry["when"])).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     undone = f" (taken back by {entry['undone_by']})" if entry["undone_by"] else ""
-    return [str(entry["revision"]), when, str(entry["who"]), f"{entry['what']}{undone}", str(entry["why"])]
+    words = (str(entry["who"]), f"{entry['what']}{undone}", str(entry["why"]))
+    return [str(entry["revision"]), when, *(_visible(each) for each in words)]
+
+
+def _visible(words: str) -> str:
+    """Other people's words, without what would steer the reader's terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)
 
 
 def _watch(client: Client, interval: float) -> None:

@@ -136,6 +136,8 @@ class Changes:
         self._token = found.token
         self._rollouts = remembered.rollouts
         self.condition.state_lost = (*found.lost, *remembered.lost)
+        for lost in self.condition.state_lost:
+            _log.warning("state lost at the start: %s", lost)
         known = flags.flags if former.flags is None else former.flags
         self.store = Store(self.around.wall, remembered.kept, remembered.ledger, rules=former.rules, flags=known)
         self.store.skip_to(seen_revision)
@@ -245,6 +247,7 @@ class Changes:
             await self._publish(former)
             raise
         self._tell("change", {"who": by.who, "what": by.what, "services": list(changed.entry.services)})
+        _log.info("revision %d: %s", changed.after.revision, _words(by))
         return changed, receipt
 
     async def _publish(self, state: State) -> Receipt:
@@ -257,6 +260,7 @@ class Changes:
             self.store.note(by, (service,) if service else ())
             await self._save()
         self._tell(verb, {"service": service, "who": by.who})
+        _log.info("%s", _words(by))
 
     async def _save(self) -> None:
         """Write the state down; that it cannot be written stops no change, but is shown until it can."""
@@ -274,3 +278,9 @@ class Changes:
 
     def _tell(self, name: str, value: Json) -> None:
         self.events.emit(Event(name, self.store.revision, value))
+
+
+def _words(by: By) -> str:
+    """What was done, by whom and why, as one line: a reason in several must not look like several entries."""
+    words = f"{by.what}, by {by.who}{': ' if by.why else ''}{by.why}"
+    return "".join(letter if letter.isprintable() else " " for letter in words)

@@ -109,12 +109,12 @@ def test_hold_release_drain_undo_and_reset(call: Call, running: Running) -> None
 
 
 def test_the_ledger_is_printed_newest_first_with_words_as_they_were(call: Call, running: Running) -> None:
-    running.do(running.control.switch("shop", "green", By("ann@desk", "switch shop green", "see [bold]")))
+    running.do(running.control.switch("shop", "green", By("ann@desk", "switch shop green", "see [bold]\x1b[31m")))
     call("undo")
     lines = [line for line in call("log").output.splitlines() if "@" in line]
     assert "undo" in lines[0]
     assert "switch shop green (taken back by 3)" in lines[1]
-    assert "see [bold]" in lines[1]
+    assert "see [bold] [31m" in lines[1]
     (entry,) = json.loads(call("log", "--limit", "1", "-o", "json").stdout)["entries"]
     assert entry["what"] == "undo switch shop green"
 
