@@ -178,6 +178,21 @@ def test_settings_in_the_environment_exist(overlay: str) -> None:
 
 
 @everywhere
+def test_the_configmaps_that_are_followed_are_shipped_and_may_be_read(overlay: str) -> None:
+    readable = {
+        name
+        for rule in one(overlay, "Role", "shunt")["rules"]
+        if "configmaps" in rule["resources"] and {"get", "list", "watch"} <= set(rule["verbs"])
+        for name in rule["resourceNames"]
+    }
+    for spec, container in shunts(overlay):
+        followed = {each["value"] for each in container["env"] if each["name"].startswith("SHUNT_KUBERNETES_")}
+        assert followed == {"shunt-rules", "feature-flags"}
+        assert followed <= readable
+        assert spec["automountServiceAccountToken"] is True
+
+
+@everywhere
 def test_the_rules_and_flags_that_are_shipped_are_good(overlay: str) -> None:
     rules = one(overlay, "ConfigMap", "shunt-rules")["data"]["rules.yaml"]
     assert config.rules([Source("rules.yaml", rules.encode())]).services
@@ -247,3 +262,14 @@ def test_the_example_has_every_version_that_its_rules_name() -> None:
     }
     assert {target.removeprefix("http://") for target in targets} <= services
     assert {"app-stable", "app-canary", "app-blue", "app-green", "app-shadow"} <= services
+
+
+@pytest.mark.parametrize("release", [NEWEST, OLDEST])
+def test_the_objects_of_shared_state_are_valid_and_the_only_ones_that_may_be_written(release: str) -> None:
+    objects = render(KUBERNETES / "shared-state")
+    for each in objects:
+        kubernetes_validate.validate(each, release, strict=True)
+    (role,) = [each for each in objects if each["kind"] == "Role"]
+    shipped = {each["metadata"]["name"] for each in objects if each["kind"] in ("ConfigMap", "Lease")}
+    written = {name for rule in role["rules"] if "update" in rule["verbs"] for name in rule["resourceNames"]}
+    assert written == shipped

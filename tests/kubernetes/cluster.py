@@ -43,9 +43,10 @@ class Change(NamedTuple):
 class Cluster:
     """The server, its objects and its history."""
 
-    def __init__(self, directory: Path, role: Object) -> None:
+    def __init__(self, directory: Path, rules: list[Object]) -> None:
         self._directory = directory
-        self.role = role
+        self.rules = rules
+        """What the pod's token may do, as a Role says it."""
         self.objects: dict[Key, dict[str, Object]] = {}
         self.history: list[Change] = []
         self.version = 100
@@ -173,7 +174,7 @@ class Cluster:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return status(401, "Unauthorized", "Unauthorized")
         group = key.group.partition("/")[0] if "/" in key.group else ""
-        for rule in self.role["rules"]:
+        for rule in self.rules:
             names = rule.get("resourceNames")
             is_said = group in rule["apiGroups"] and key.resource in rule["resources"] and verb in rule["verbs"]
             # A create has no name to compare; a list or watch has one only with a field selector.

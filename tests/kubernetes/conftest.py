@@ -12,7 +12,7 @@ import yaml
 from proxy.kubernetes.api import Api
 from tests.kubernetes.cluster import Cluster
 
-BASE = Path(__file__).parents[2] / "deploy" / "kubernetes" / "base"
+MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +25,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def cluster(certificates: Path) -> AsyncIterator[Cluster]:
-    """A cluster that has what `deploy/kubernetes/base` puts there."""
-    role = next(yaml.safe_load_all((BASE / "rbac.yaml").read_text()))
-    running = Cluster(certificates, role)
-    for shipped in yaml.safe_load_all((BASE / "state.yaml").read_text()):
+    """A cluster that has what `base` and `shared-state` of the manifests put there."""
+    roles = [
+        next(yaml.safe_load_all((MANIFESTS / part / "rbac.yaml").read_text())) for part in ("base", "shared-state")
+    ]
+    running = Cluster(certificates, [rule for role in roles for rule in role["rules"]])
+    for shipped in yaml.safe_load_all((MANIFESTS / "shared-state" / "state.yaml").read_text()):
         is_lease = shipped["kind"] == "Lease"
         running.put("coordination.k8s.io/v1" if is_lease else "v1", "leases" if is_lease else "configmaps", shipped)
     await running.start()
