@@ -183,7 +183,8 @@ class Pacer:
     async def _restore_weight(self, course: Course) -> None:
         """What a rollout has set is set again when something else took it away: an edited weight, a failed step."""
         rules, rollout = self._control.store.state.effective, course.rollout
-        if abs(programmes.weight_of(rules, course.scope, rollout.candidate) - rollout.weight) > 1e-9:
+        present = programmes.weight_of(rules, self._control.flags.current, course.scope, rollout.candidate)
+        if abs(present - rollout.weight) > 1e-9:
             await self._move(course, rollout.weight, By(ITSELF, f"rollout: {rollout.weight:g} % again"))
 
     async def _may_begin(self, course: Course, turn: Turn) -> str:
@@ -191,7 +192,11 @@ class Pacer:
         is_first = course.rollout.weight == 0.0 < turn[0].weight
         course.remark = ""
         if is_first:
-            service = self._control.store.state.effective.services[course.scope.partition("/")[0]]
+            rules, flags = self._control.store.state.effective, self._control.flags.current
+            if hindrance := programmes.hindrance(rules, flags, course.scope):
+                course.remark = hindrance
+                return hindrance
+            service = rules.services[course.scope.partition("/")[0]]
             found = await self._control.around.probe(service, turn[0].candidate)
             if not found.is_healthy:
                 course.remark = f"{turn[0].candidate} has no healthy target: {found.reason or 'no answer'}"
@@ -248,7 +253,7 @@ class Pacer:
 
     def _close_tunnels(self, course: Course) -> None:
         service, candidate = course.scope.partition("/")[0], course.rollout.candidate
-        if programmes.is_idle(self._control.store.state.effective, service, candidate):
+        if programmes.is_idle(self._control.store.state.effective, self._control.flags.current, service, candidate):
             self._witnesses.close_tunnels(service, candidate)
 
     def _announce(self, course: Course, said: Announce) -> None:

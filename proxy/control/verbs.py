@@ -84,7 +84,7 @@ def step(rules: Rules, scope: str, percent: float) -> Set:
     canary = policy_of(rules, scope).canary
     if canary is None or canary.flag is None:
         return Set(scope, WEIGHT, float(percent), "rollout")
-    return Set(EVERYWHERE, f"{FLAG}{canary.flag}", f"{percent:g}%", "rollout")
+    return Set(EVERYWHERE, f"{FLAG}{canary.flag}", f"{percent:.10g}%", "rollout")
 
 
 def flip(flags: FlagSet, key: str, text: str | None) -> Set:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import accumulate
 from math import log
 
@@ -98,18 +97,15 @@ def _by_flag(stable: str, candidate: str, flag: str, ground: Ground) -> Choose:
 
     def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
         found = decide(request, identity)
-        version, share = (candidate, found.share) if found.value is True else (stable, _other(found.share))
-        if identity is None or share is None or not 0 < share < 1:
+        is_on = found.value is True
+        version = candidate if is_on else stable
+        if identity is None or found.share is None or not 0 < found.share < 1:
             return Choice(version, "canary")
-        return Choice(version, "canary", randomised=True, weight=share, bucket=fall(identity))
+        weight = found.share if is_on else 1 - found.share
+        # Free of what binary fractions add, for 1 - 0.9 is 0.1: the judge compares within one weight.
+        return Choice(version, "canary", randomised=True, weight=round(weight, 9), bucket=fall(identity))
 
     return choose
-
-
-@lru_cache(maxsize=256)
-def _other(share: float | None) -> float | None:
-    """The rest of a share, free of what binary fractions add: 1 - 0.9 is 0.1."""
-    return None if share is None else round(1 - share, 12)
 
 
 def _by_rendezvous(split: dict[str, float], salt: str) -> Choose:

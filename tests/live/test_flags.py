@@ -249,3 +249,50 @@ async def test_route_header_and_application_never_disagree_while_flags_change(
     await asyncio.gather(*(client() for _ in range(4)))
     changing.cancel()
     assert len(revisions) > 4
+
+
+async def test_a_flags_percentage_is_rolled_out_and_judged_without_a_new_deployment(
+    start_shunt: StartShunt, mount: ConfigMap
+) -> None:
+    app = Application("same")
+    await app.start()
+    both = app.url
+    shunt = await flagged(
+        start_shunt,
+        f"""
+services:
+  shop:
+    hosts: ["*"]
+    versions: {{without: "{both}", with: "{both}"}}
+    identity: header:x-user
+    canary: {{stable: without, candidate: with, flag: new-checkout}}
+    flag_headers: [new-checkout]
+    progressive:
+      release: r1
+      steps: [{{setWeight: 30}}, {{pause: 200ms}}, {{setWeight: 100}}]
+      analysis: {{minimum: 20, seconds: 300ms, warm_up: 0s}}
+""",
+        mount.path,
+    )
+    numbers = itertools.count()
+    over = asyncio.Event()
+
+    async def client() -> None:
+        line = Line(shunt.url)
+        while not over.is_set():
+            await told(line, f"user-{next(numbers) % IDENTITIES}")
+        await line.close()
+
+    clients = asyncio.gather(*(client() for _ in range(4)))
+
+    async def is_promoted() -> bool:
+        (rollout,) = (await shunt.get("/v1/rollouts")).json["rollouts"]  # type: ignore[index]
+        return bool(rollout["phase"] == "done")
+
+    await until(is_promoted, 60.0)
+    over.set()
+    await clients
+    assert Told.by(await ask(shunt.url, fields=user("ann"))).variant == "on"
+    shown = (await shunt.get("/v1/flags")).json["flags"]  # type: ignore[index]
+    assert [(flag["override"]["value"], flag["override"]["origin"]) for flag in shown[:1]] == [("100%", "rollout")]
+    await app.stop()

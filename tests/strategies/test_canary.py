@@ -181,6 +181,8 @@ def test_whoever_has_the_flag_on_gets_the_candidate_and_a_growing_flag_never_tak
 
 
 def test_only_what_a_percentage_decided_is_compared() -> None:
+    thirds = by_flag("33.333333333333333%")
+    assert len({choice.weight for n in range(100) if (choice := thirds(REQUEST, b"%d" % n, DICE)) is not None}) == 1
     for number in range(100):
         choice = by_flag("10%")(REQUEST, b"%d" % number, DICE)
         assert choice is not None
