@@ -193,3 +193,9 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     result = CliRunner().invoke(shunt, [verb, "--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
+
+
+def test_a_number_out_of_its_bounds_is_told_with_the_bound(call: Call, running: Running) -> None:
+    over = call("weight", "shop/api", "140")
+    assert (over.exit_code, over.stderr) == (2, "Error: weight: 140 is above 100\n")
+    assert "max_seconds: 0 is not above 0" in call("hold", "shop", "--max", "0s").stderr

@@ -10,10 +10,18 @@ from dataclasses import asdict, dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from proxy.errors import ShuntError
 
 MEDIA = "application/problem+json"
+_BEYOND = {
+    "less_than_equal": ("above", "le"),
+    "less_than": ("not below", "lt"),
+    "greater_than_equal": ("below", "ge"),
+    "greater_than": ("not above", "gt"),
+}
+"""What pydantic calls a number out of its bounds: how people say it, and where it keeps the bound."""
 _log = logging.getLogger(__name__)
 
 
@@ -98,12 +106,24 @@ def answering(revision: Callable[[], int]) -> Middleware:
 
 
 def _invalid(error: ValidationError, revision: int) -> web.Response:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    faults = tuple(Fault(path=".".join(str(part) for part in one["loc"]), message=one["msg"]) for one in found)
+    found = error.errors(include_url=False)
+    faults = tuple(Fault(path=".".join(str(part) for part in one["loc"]), message=_words(one)) for one in found)
     if any(one["type"] == "json_invalid" for one in found):
         return _problem(400, "bad_request", f"the body is not JSON: {faults[0].message}", revision)
     detail = "; ".join(f"{fault.path}: {fault.message}" if fault.path else fault.message for fault in faults)
     return _problem(422, "invalid", detail, revision, faults)
+
+
+def _words(fault: ErrorDetails) -> str:
+    """What is wrong, as a person would say it, where people err most: a number out of its bounds, a wrong name."""
+    if fault["type"] == "extra_forbidden":
+        return "there is no such field"
+    beyond = _BEYOND.get(fault["type"])
+    if beyond is None:
+        return fault["msg"]
+    said, bound = beyond
+    number = fault["input"]
+    return f"{f'{number:g}' if isinstance(number, float) else number} is {said} {fault['ctx'][bound]:g}"
 
 
 def _problem(status: int, word: str, detail: str, revision: int, errors: tuple[Fault, ...] = ()) -> web.Response:
