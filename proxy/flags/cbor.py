@@ -39,7 +39,8 @@ def encode(value: object) -> bytes:
 def encode_text(text: str) -> bytes:
     """The canonical CBOR of a text."""
     utf8 = text.encode()
-    return _head(_TEXT, len(utf8)) + utf8
+    length = len(utf8)
+    return (_TEXT_HEADS[length] if length < len(_TEXT_HEADS) else _head(_TEXT, length)) + utf8
 
 
 def array_head(length: int) -> bytes:
@@ -89,3 +90,7 @@ def _float(value: float) -> bytes:
         if unpack(f">{code}", packed)[0] == value:
             return marker + packed
     return b"\xfb" + pack(">d", value)
+
+
+_TEXT_HEADS = tuple(_head(_TEXT, length) for length in range(256))
+"""Made beforehand, for every request with a percentage asks for one."""

@@ -42,7 +42,7 @@ class Decision(NamedTuple):
 class Context:
     """Who asks: a targeting key and attributes. `timestamp` is what `$flagd.timestamp` says, in Unix seconds."""
 
-    __slots__ = ("attributes", "scope", "targeting_key", "timestamp")
+    __slots__ = ("attributes", "targeting_key", "timestamp")
 
     def __init__(
         self, targeting_key: str | None, attributes: Mapping[str, object] = NO_METADATA, timestamp: int = 0
@@ -50,7 +50,11 @@ class Context:
         self.targeting_key = targeting_key
         self.attributes = attributes
         self.timestamp = timestamp
-        self.scope: dict[str, object] = {**attributes, "targetingKey": targeting_key}
+
+    @property
+    def scope(self) -> dict[str, object]:
+        """What targeting looks at; made when asked, for a plain flag looks at nothing."""
+        return {**self.attributes, "targetingKey": self.targeting_key}
 
     def scope_of(self, flag: str) -> dict[str, object]:
         """The scope with flagd's own part, which is another for every flag."""

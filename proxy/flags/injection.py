@@ -7,7 +7,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from proxy.flags.asker import Asker, Identity
-from proxy.flags.flag import Context, Decision
+from proxy.flags.flag import Context
 from proxy.flags.flagset import FlagSet, assign
 from proxy.model import Request
 
@@ -27,33 +27,27 @@ def headers_for(flags: FlagSet, names: Sequence[str], context: Context) -> Field
     `x-shunt-variant` is the variant of the first; `x-shunt-revision` is the flag set's, and an
     application that sends it along to OFREP is answered at the same revision.
     """
-    return _fields(flags.revision, [(name, assign(flags, name, context)) for name in names])
+    return _fields(flags.revision, names, [assign(flags, name, context).variant for name in names])
 
 
 def injector(asker: Asker, names: Sequence[str]) -> Callable[[Request, Identity], bytes]:
     """`headers_for` of requests, as lines of a head: each flag sees just what it reads of a request."""
-    revision, asks = asker.flags.revision, [(name, asker.about(name)) for name in names]
+    revision, asks = asker.flags.revision, [asker.about(name) for name in names]
 
-    def inject(request: Request, identity: Identity) -> bytes:
-        fields = _fields(revision, [(name, decide(request, identity)) for name, decide in asks])
-        return b"".join([b"%b: %b\r\n" % field for field in fields])
+    @lru_cache(maxsize=1024)
+    def lines(*variants: str | None) -> bytes:
+        return b"".join([b"%b: %b\r\n" % field for field in _fields(revision, names, variants)])
 
-    return inject
+    return lambda request, identity: lines(*[decide(request, identity).variant for decide in asks])
 
 
-def _fields(revision: str, decisions: list[tuple[str, Decision]]) -> Fields:
-    told = [(name, decision.variant) for name, decision in decisions if decision.variant is not None]
-    fields = [(FLAGS, b",".join(_pair(name, variant) for name, variant in told))] if told else []
-    if decisions and decisions[0][1].variant is not None:
-        fields.append((VARIANT, _escaped(decisions[0][1].variant)))
+def _fields(revision: str, names: Sequence[str], variants: Sequence[str | None]) -> Fields:
+    told = [(name, variant) for name, variant in zip(names, variants, strict=True) if variant is not None]
+    fields = [(FLAGS, b",".join(_escaped(name) + b"=" + _escaped(variant) for name, variant in told))] if told else []
+    if variants and variants[0] is not None:
+        fields.append((VARIANT, _escaped(variants[0])))
     return (*fields, (REVISION, revision.encode()))
 
 
-@lru_cache(maxsize=4096)
-def _pair(name: str, variant: str) -> bytes:
-    return _escaped(name) + b"=" + _escaped(variant)
-
-
-@lru_cache(maxsize=4096)
 def _escaped(word: str) -> bytes:
     return quote(word, safe=_TOKEN, errors="replace").encode()
