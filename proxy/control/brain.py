@@ -263,8 +263,9 @@ class Brain:
 
     def _begin_rule(self) -> None:
         assert self._group is not None
-        chores = (self._control.run(), self._watcher.run(), self._flags.run(), self._pacer.run(), self._cluster.run())
-        self._rule = [self._group.create_task(chore) for chore in chores]
+        chores = (self._control.run(), self._watcher.run(), self._flags.run(), self._pacer.run())
+        cluster = self._cluster.run(self._control.events)
+        self._rule = [self._group.create_task(chore) for chore in (*chores, cluster)]
 
     async def _lay_down(self) -> None:
         """Change nothing any more: the next brain begins with what was saved last. Metrics and probes go on."""

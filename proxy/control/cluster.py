@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from proxy.control.events import Events
+from proxy.control.herald import Herald
 from proxy.control.watcher import Parse
 from proxy.errors import Invalid
 from proxy.kubernetes.api import Api, in_cluster
 from proxy.kubernetes.configmap import ConfigMapWatch
+from proxy.kubernetes.events import Reporter
 from proxy.settings import Settings
 
 T = TypeVar("T")
@@ -26,6 +29,8 @@ class Cluster:
         wanted = settings.kubernetes
         access = in_cluster(environ, Path(wanted.account)) if wanted.rules or wanted.flags else None
         self._api = Api(access) if access is not None else None
+        self._replica = environ.get("HOSTNAME", "") or "shunt"
+        self._about = wanted.rules or wanted.flags
         self._watches: list[ConfigMapWatch[object]] = []
         if access is None and (wanted.rules or wanted.flags):
             _log.warning("there is no API server here (no token in %s): mounts alone are followed", wanted.account)
@@ -44,11 +49,14 @@ class Cluster:
         """Why the API server cannot be followed just now."""
         return sorted({watch.fault for watch in self._watches} - {""})
 
-    async def run(self) -> None:
-        """Follow everything for as long as the control plane lives."""
+    async def run(self, events: Events) -> None:
+        """Follow everything, and report what happens, for as long as the control plane lives."""
         async with asyncio.TaskGroup() as group:
             for watch in self._watches:
                 group.create_task(watch.run())
+            if self._api is not None:
+                reporter = Reporter(self._api, self._replica, self._about)
+                group.create_task(Herald(reporter, events).run())
 
     async def close(self) -> None:
         """Close all connections."""

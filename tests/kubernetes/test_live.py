@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kubernetes.cluster import NAMESPACE, Cluster
+from tests.kubernetes.cluster import NAMESPACE, Cluster, Key, Object
 from tests.live.instance import Backend, Instance, ask, launch, load, until
 
 LIVE_SECONDS = 1.0
@@ -116,6 +116,20 @@ async def test_cuts_forgetting_deletion_and_absence_cost_no_request_and_then_it_
     assert tally.failed == []
 
 
+async def test_rejected_rules_are_an_event_that_names_the_fault_and_the_last_good_ones_hold(
+    cluster: Cluster, backends: dict[str, Backend], start: Start
+) -> None:
+    cluster.configmap("shunt-rules", rules_yaml=rules(backends["one"]))
+    instance = await start(rules(backends["one"]))
+    await until(lambda: _is(cluster.watching >= 2))
+    cluster.configmap("shunt-rules", rules_yaml="services: {shop: {hosts: shop.test, versions: {}}}")
+    await until(lambda: _is(bool(_events(cluster))))
+    (event,) = _events(cluster)
+    assert (event["reason"], event["type"]) == ("RulesRejected", "Warning")
+    assert "services.shop.versions: is empty" in event["note"]
+    assert await answered(instance, "one")
+
+
 async def test_a_flag_changed_at_the_api_server_decides_at_once(
     cluster: Cluster, backends: dict[str, Backend], start: Start
 ) -> None:
@@ -131,6 +145,10 @@ async def test_a_flag_changed_at_the_api_server_decides_at_once(
     await until(lambda: _is(cluster.watching >= 2))
     cluster.configmap("feature-flags", NEW="true")
     await until(lambda: answered(instance, "two"), LIVE_SECONDS)
+
+
+def _events(cluster: Cluster) -> list[Object]:
+    return list(cluster.objects.get(Key("events.k8s.io/v1", NAMESPACE, "events"), {}).values())
 
 
 async def _is(value: bool) -> bool:
