@@ -247,6 +247,45 @@ async def test_what_the_judge_knew_survives_the_brain(start_shunt: StartShunt, b
     await line.close()
 
 
+class Tunnels(Backend):
+    """A target that takes every request for a tunnel, and echoes what comes through."""
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.asked += 1
+        if b"upgrade:" not in head.lower():
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            return
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        while sent := await reader.read(1024):
+            writer.write(sent)
+            await writer.drain()
+        raise ConnectionResetError("the tunnel is over")
+
+
+async def test_tunnels_of_a_candidate_that_went_back_are_closed_after_their_grace(
+    start_shunt: StartShunt, blue: Backend, tmp_path: Path
+) -> None:
+    config = tmp_path / "shunt.yaml"
+    config.write_text("drain: {tunnel_grace: 100ms}\n")
+    candidate = Tunnels("green")
+    await candidate.start()
+    text = rules(blue, candidate, steps="[{setWeight: 99.9}, {pause: {}}]")
+    shunt = await start_shunt(text, "--config", str(config))
+    await until(has(shunt, weight=99.9))
+    host, _, port = shunt.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /chat HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"
+    assert (await shunt.post("rollouts/abort", scope="shop")).status == 200
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+    await candidate.stop()
+
+
 async def cli(*arguments: str) -> tuple[int, str]:
     """The exit code of `shunt …`, and what it printed."""
     process = await asyncio.create_subprocess_exec(
