@@ -91,7 +91,7 @@ class RouteIndex:
 
     def find(self, request: Request, identity: Identity, dice: Dice) -> Track | None:
         """The track of the most specific route that matches."""
-        entries = self._exact.get(request.path)
+        entries = self._exact.get(request.path) if self._exact else None
         if entries is not None:
             for _, test, track in entries:
                 if test is None or test(request, identity, dice):

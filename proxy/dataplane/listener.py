@@ -102,6 +102,8 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         self._received = self._received + data if self._received else data
         if self.user is None:
             self._advance()
+            if not self._received:
+                return
         if len(self._received) > _PIPELINE_BYTES and (self.user is not None or self._is_writing_paused):
             self.pause_reading()
 
@@ -121,8 +123,8 @@ class ClientConnection(Deadlined, asyncio.Protocol):
 
     def _next_request(self) -> bool:
         """Begin the next request; False when its head is not complete yet."""
-        received = self._received
-        end = received.find(b"\r\n\r\n", max(0, self._scanned - 3)) + 4
+        received, scanned = self._received, self._scanned
+        end = received.find(b"\r\n\r\n", scanned - 3 if scanned > 3 else 0) + 4
         if end < 4:
             self._wait_for_head(received)
             return False
@@ -138,11 +140,12 @@ class ClientConnection(Deadlined, asyncio.Protocol):
             request = parse_request(
                 head, resources.request_limits, via_name=resources.outgoing.via_name, trusted=self.is_trusted
             )
-            resources.outgoing.refuse_loop(request)
+            if request.vias:
+                resources.outgoing.refuse_loop(request)
         except ShuntError as refused:
             self._refuse(refused, started)
             return True
-        request.client = resources.outgoing.client_of(self.peer, request)
+        request.client = resources.outgoing.client_of(self.peer, request) if request.forwarded else self.peer
         self._requests += 1
         self.deadline = inf
         exchange = self.user = Exchange(resources, self, request, started)

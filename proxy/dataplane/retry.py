@@ -23,7 +23,7 @@ class RetryBudget:
     seconds there are more than the share: a window that starts anew would let every start have its burst.
     """
 
-    __slots__ = ("_recent_requests", "_recent_retries", "_requests", "_retries", "_slot")
+    __slots__ = ("_recent_requests", "_recent_retries", "_requests", "_retries", "_slot", "_uncounted")
 
     def __init__(self) -> None:
         self._slot = 0
@@ -31,21 +31,23 @@ class RetryBudget:
         self._retries = [0] * (_SLOTS + 1)
         self._recent_requests = self._recent_retries = 0
         """The sums over all slots."""
+        self._uncounted = 0
+        """Requests of this slot that are in neither yet."""
 
     def count(self, now: float) -> None:
         """A request has come."""
         slot = int(now * _SLOTS_PER_SECOND)
         if slot != self._slot:
             self._turn(slot)
-        self._requests[slot % _SLOTS] += 1
-        self._recent_requests += 1
+        self._uncounted += 1
 
     def spend(self, now: float, settings: Retries) -> bool:
         """Whether one more retry fits; counted if so."""
         slot = int(now * _SLOTS_PER_SECOND)
         if slot != self._slot:
             self._turn(slot)
-        most = self._recent_requests * settings.budget / 100 + _WINDOW_SECONDS * settings.budget_floor
+        requests = self._recent_requests + self._uncounted
+        most = requests * settings.budget / 100 + _WINDOW_SECONDS * settings.budget_floor
         if self._recent_retries >= most:
             return False
         self._retries[slot % len(self._retries)] += 1
@@ -53,6 +55,9 @@ class RetryBudget:
         return True
 
     def _turn(self, slot: int) -> None:
+        self._requests[self._slot % _SLOTS] += self._uncounted
+        self._recent_requests += self._uncounted
+        self._uncounted = 0
         for passed in range(max(self._slot, slot - len(self._retries)) + 1, slot + 1):
             self._recent_requests -= self._requests[passed % _SLOTS]
             self._requests[passed % _SLOTS] = 0

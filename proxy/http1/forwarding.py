@@ -104,6 +104,9 @@ def client_address(peer: str, forwarded_for: bytes, trusted: Networks) -> str:
 def response_head(response: ResponseHead, extra: bytes) -> bytes:
     """The head for the client, with `extra` lines and the final CRLF; always HTTP/1.1 (RFC 9110 §2.5)."""
     head, cuts = response.head, response.cuts
+    if response.is_http11 and head[12] != 13 and len(cuts) == 1:
+        ((cut, end),) = cuts
+        return b"".join((head[:cut], head[end:-2], extra, b"\r\n"))
     if head[12] == 13:  # RFC 9112 §4: the space behind the code is not optional
         return b"HTTP/1.1%b \r\n%b%b\r\n" % (head[8:12], without(head, response.fields_at, cuts), extra)
     if not response.is_http11:

@@ -39,30 +39,31 @@ class ResponseHead:
 
 def parse_response(head: bytes, *, to_head: bool = False) -> ResponseHead:
     """Read one complete head (status-line to empty line); `to_head`: it answers a HEAD. Raises BadAnswer."""
-    line_end = head.find(b"\r\n")
-    status, is_http11 = _status_line(head[:line_end])
+    line, _, _ = head.partition(b"\r\n")
+    line_end = len(line)
+    status, is_http11 = _status_line(line)
     try:
         check_response(head)
     except Malformed:
         raise BadAnswer("the target's answer is malformed") from None
     response = ResponseHead(head, status, line_end + 2, is_http11=is_http11)
     lowered = head.lower()
-    for found in _SPECIAL.finditer(lowered, line_end):
+    found = _SPECIAL.search(lowered, line_end)
+    while found is not None:
         name, value = found.groups()
+        end = found.end()
         if name == b"content-length":
             _content_length(response, value)
-            if status >= 200 and status != 204:
-                continue  # RFC 9110 §8.6: 1xx and 204 must not have it
-        response.cuts.append((found.start() + 1, found.end() + 2))
-        if name == b"connection":
-            if value != b"keep-alive":
+        # RFC 9110 §8.6: 1xx and 204 must not have a length.
+        if name != b"content-length" or status < 200 or status == 204:
+            response.cuts.append((found.start() + 1, end + 2))
+            if name == b"connection":
                 _connection(response, value, lowered)
-            else:
-                response.keep_alive = True
-        elif name == b"transfer-encoding":
-            _transfer_encoding(response, value.rstrip(b" \t"))
-        elif name == b"upgrade":
-            response.upgrade = value.rstrip(b" \t")
+            elif name == b"transfer-encoding":
+                _transfer_encoding(response, value.rstrip(b" \t"))
+            elif name == b"upgrade":
+                response.upgrade = value.rstrip(b" \t")
+        found = _SPECIAL.search(lowered, end)
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0  # RFC 9112 §6.3: never a body, whatever the fields say
     return response
@@ -90,6 +91,9 @@ def _content_length(response: ResponseHead, value: bytes) -> None:
 
 
 def _connection(response: ResponseHead, value: bytes, lowered: bytes) -> None:
+    if value == b"keep-alive":
+        response.keep_alive = True
+        return
     for option in value.split(b","):
         option = option.strip(b" \t")
         if option == b"close":

@@ -79,12 +79,14 @@ def _by_threshold(stable: str, candidate: str, share: float, salt: str) -> Choos
     """Candidate if and only if bucket < weight: the line moves, the identities stay where they are."""
     limit = share * BUCKETS
     fall = hasher(salt)
+    new = tuple.__new__
 
     def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
         if identity is None:
             return Choice(candidate if dice.random() < share else stable, "canary", randomised=True, weight=share)
         bucket = fall(identity)
-        return Choice(candidate if bucket < limit else stable, "canary", True, share, bucket)
+        # What Choice(...) does, for a third of its price: this is asked of every request.
+        return new(Choice, (candidate if bucket < limit else stable, "canary", True, share, bucket))
 
     return choose
 
