@@ -30,7 +30,7 @@ def rollout_metrics(courses: Iterable[Course], lost_messages: int) -> Iterator[M
         weight.add_metric((scope,), rollout.weight)
         evidence.add_metric((scope,), course.evidence)
         threshold.add_metric((scope,), 1 / course.programme.analysis.alpha)
-        seen = course.judge.requests
+        seen = course.seen
         for arm, all_, failed in (
             ("stable", seen.stable, seen.stable_failed),
             ("candidate", seen.candidate, seen.candidate_failed),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.analysis.finding import cap_exceeded, look
-from proxy.analysis.judge import Judge
+from proxy.analysis.judge import Judge, Seen
 from proxy.rollout.measurement import MetricRun, overall
 from proxy.rollout.programme import Programme
 from proxy.rollout.report import MINUTE, Basis, Counters, Line, Report
@@ -66,6 +66,14 @@ class Course:
         if rollout.phase is not Phase.RUNNING or rollout.step >= len(steps):
             return None
         return steps[rollout.step].analysis
+
+    @property
+    def seen(self) -> Seen:
+        """The requests that were judged, also when it is over."""
+        if self.closed is None or not self.closed.lines:
+            return self.judge.requests
+        last = self.closed.lines[-1]
+        return Seen(last.requests[0], last.failed[0], last.requests[1], last.failed[1])
 
     # --- what the machine is told ------------------------------------------------------------
 
@@ -184,7 +192,7 @@ class Course:
             self._add(MINUTE, "", now, Counters.of(row))
 
     def _add(self, event: str, text: str, now: float, counters: Counters | None) -> None:
-        seen = self.judge.requests
+        seen = self.seen
         self.lines.append(
             Line(
                 when=now,

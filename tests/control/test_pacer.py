@@ -302,6 +302,26 @@ async def test_every_figure_of_the_report_can_be_computed_again() -> None:
     assert not all(figure.is_right for figure in replay(replace(report, lines=(*report.lines[:-1], forged))))
 
 
+async def test_a_long_report_forgets_its_oldest_lines_and_can_still_be_computed_again() -> None:
+    stage = await started(canary(programme(steps=(Step(setWeight=20.0), Step(pause=Pause())))))
+    for _ in range(400):
+        stage.see(candidate=40, failed=1, stable=160, stable_failed=4)
+        await stage.pass_(60.0)
+    stage.see(candidate=2000, failed=600, stable=200, stable_failed=1)
+    await stage.pass_(1.0)
+    report = stage.pacer.report("shop")
+    assert (report.forgotten > 0, len(report.lines)) == (True, 300)
+    assert all(figure.is_right for figure in replay(report))
+
+
+async def test_what_was_seen_is_still_shown_when_it_is_over() -> None:
+    stage = await started(canary(programme()))
+    stage.see(candidate=200, failed=20, stable=800, stable_failed=2)
+    await stage.pass_(1.0)
+    assert stage.phase is Phase.ABORTED
+    assert stage.pacer.course("shop").seen == (800, 2, 200, 20)
+
+
 async def test_identities_travel_as_items_and_survive() -> None:
     stage = await started(canary(programme()))
     items = tuple(Item(identity, identity % 2 == 0, -1) for identity in range(10))

@@ -132,8 +132,7 @@ def _pacer(desk: Desk) -> Pacer:
 
 def _view(course: Course) -> RolloutView:
     rollout, programme = course.rollout, course.programme
-    seen = course.judge.requests
-    closed = course.closed
+    seen = course.seen
     return RolloutView(
         scope=course.scope,
         phase=rollout.phase,
@@ -146,8 +145,8 @@ def _view(course: Course) -> RolloutView:
         weight=rollout.weight,
         evidence=course.evidence,
         threshold=1 / programme.analysis.alpha,
-        requests=closed.lines[-1].requests[1] if closed and closed.lines else seen.candidate,
-        failed=closed.lines[-1].failed[1] if closed and closed.lines else seen.candidate_failed,
+        requests=seen.candidate,
+        failed=seen.candidate_failed,
         reason=course.remark or rollout.reason or (f"waits for {rollout.waits_for}" if rollout.waits_for else ""),
         since=rollout.since,
         until=_until(course),
