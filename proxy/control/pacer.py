@@ -167,7 +167,7 @@ class Pacer:
             course = self._courses.get(scope)
             if course is None:
                 await self._meet(scope, programme, now)
-            elif course.programme != programme:
+            elif course.programme != programme or course.rollout.key != programme.key:
                 rollout, actions = machine.follow(course.rollout, programme, now)
                 course.use(programme)
                 assert rollout is not None

@@ -159,3 +159,11 @@ def test_the_hash_of_an_identity_does_not_follow_its_bucket() -> None:
     assert len(set(hashes)) == 1000
     rising = sum(a < b for a, b in pairwise(hashes))
     assert 430 < rising < 570
+
+
+def test_routes_without_a_split_of_their_own_count_for_their_service_and_others_do_not() -> None:
+    witness = Witness()
+    witness.watch([Watch(service="shop", release="a", stable="v1", candidate="v2", apart=("api",))])
+    witness.seen(outcome(lane=Lane("shop", "plain")))
+    witness.seen(outcome(lane=Lane("shop", "api")))
+    assert only(witness).candidate.requests == 1

@@ -209,6 +209,16 @@ async def test_a_new_release_starts_over_and_the_old_one_is_remembered() -> None
     assert [report.release for report in stage.pacer.reports("shop")] == ["r2", "r1"]
 
 
+async def test_a_release_that_came_while_nobody_was_there_starts_over() -> None:
+    stage = await started(canary(programme()))
+    await stage.pass_(700.0)
+    stage.use(canary(programme(release="r2")))
+    await stage.begin()
+    await stage.pacer.look()
+    course = stage.pacer.course("shop")
+    assert (course.rollout.release, course.rollout.started, stage.weight) == ("r2", stage.now, 20.0)
+
+
 async def test_an_edit_that_does_not_concern_the_rollout_moves_nothing() -> None:
     stage = await started(canary(programme()))
     await stage.pass_(700.0)
