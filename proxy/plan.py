@@ -83,7 +83,7 @@ class Omitted(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """All that is decided about one request. Never changed."""
+    """All that is decided about one request. Never changed once the table has handed it out."""
 
     lane: Lane
     fleet: Fleet

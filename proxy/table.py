@@ -52,7 +52,9 @@ class Table:
             identity, minted = junction.who(request, dice)
         plan = junction.track(request, identity, dice).plan(request, identity, minted, dice)
         inject = junction.inject
-        return plan if inject is None else replace(plan, flag_lines=inject(request, identity))
+        if inject is not None:
+            plan.flag_lines = inject(request, identity)
+        return plan
 
     def junction(self, host: str) -> Junction:
         """The service that answers for the lower-case host; NoService if there is none."""

@@ -48,7 +48,9 @@ class Asker:
     def about(self, key: str) -> Decide:
         """`assign` for one flag, for whoever asks it at every request."""
         flags, flag = self.flags, self.flags.flags.get(key)
-        context = asking(flag.reads if flag is not None else frozenset(), self._clock)
+        if flag is None or flag.reads == frozenset():
+            return lambda request, identity: assign(flags, key, Context(None if identity is None else _text(identity)))
+        context = asking(flag.reads, self._clock)
         return lambda request, identity: assign(flags, key, context(request, identity))
 
     def decide(self, key: str, request: Request, identity: Identity) -> Decision:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import mmh3
 
-from proxy.flags.cbor import array_head, encode, encode_text
+from proxy.flags.cbor import TEXT_HEADS, array_head, encode, encode_text, text_head
 
 Version = Literal["v2", "v3"]
 
@@ -36,14 +36,18 @@ def hash_of(key: object, version: Version) -> int | None:
 def hasher(flag: str, version: Version) -> Callable[[object], int | None]:
     """The hash of a targeting key under this flag's salt; None if there is no targeting key."""
     prefix = array_head(2) + encode_text(flag)
+    murmur, text_heads, known = mmh3.hash, TEXT_HEADS, len(TEXT_HEADS)
 
     def v3(targeting_key: object) -> int | None:
         if not isinstance(targeting_key, str) or not targeting_key:
             return None
         try:
-            return _murmur(prefix + encode_text(targeting_key))
+            utf8 = targeting_key.encode()
         except UnicodeEncodeError:
             return None
+        length = len(utf8)
+        head = text_heads[length] if length < known else text_head(length)
+        return murmur(prefix + head + utf8, 0, False)
 
     def v2(targeting_key: object) -> int | None:
         return _murmur(flag + targeting_key) if isinstance(targeting_key, str) and targeting_key else None

@@ -39,8 +39,12 @@ def encode(value: object) -> bytes:
 def encode_text(text: str) -> bytes:
     """The canonical CBOR of a text."""
     utf8 = text.encode()
-    length = len(utf8)
-    return (_TEXT_HEADS[length] if length < len(_TEXT_HEADS) else _head(_TEXT, length)) + utf8
+    return text_head(len(utf8)) + utf8
+
+
+def text_head(length: int) -> bytes:
+    """The bytes that open a text of so many bytes."""
+    return _head(_TEXT, length)
 
 
 def array_head(length: int) -> bytes:
@@ -92,5 +96,5 @@ def _float(value: float) -> bytes:
     return b"\xfb" + pack(">d", value)
 
 
-_TEXT_HEADS = tuple(_head(_TEXT, length) for length in range(256))
+TEXT_HEADS = tuple(text_head(length) for length in range(256))
 """Made beforehand, for every request with a percentage asks for one."""

@@ -95,17 +95,24 @@ def _by_flag(stable: str, candidate: str, flag: str, ground: Ground) -> Choose:
     """Candidate if and only if the flag is on; drawn if a percentage of the flag decided, and only then compared."""
     if ground.flags is None:
         return _certain(Choice(stable, "canary"))
-    decide, fall = ground.flags.about(flag), hasher(ground.salt)
+    decide, fall, new = ground.flags.about(flag), hasher(ground.salt), tuple.__new__
+    # The candidate's share by the share of what the flag said, 0 where nothing is drawn.
+    weights_on: dict[float | None, float] = {None: 0.0, 1.0: 0.0}
+    weights_off = weights_on.copy()
+    certain = {version: Choice(version, "canary") for version in (stable, candidate)}
 
     def choose(request: Request, identity: Identity, dice: Dice) -> Choice:
         found = decide(request, identity)
-        is_on = found.value is True
-        version = candidate if is_on else stable
-        if identity is None or found.share is None or not 0 < found.share < 1:
-            return Choice(version, "canary")
-        weight = found.share if is_on else 1 - found.share
-        # Free of what binary fractions add, for 1 - 0.9 is 0.1: the judge compares within one weight.
-        return Choice(version, "canary", randomised=True, weight=round(weight, 9), bucket=fall(identity))
+        share = found.share
+        version, weights = (candidate, weights_on) if found.value is True else (stable, weights_off)
+        weight = weights.get(share)
+        if weight is None:
+            assert share is not None
+            # Free of what binary fractions add, for 1 - 0.9 is 0.1: the judge compares within one weight.
+            weight = weights[share] = round(share if version == candidate else 1 - share, 9)
+        if not weight or identity is None:
+            return certain[version]
+        return new(Choice, (version, "canary", True, weight, fall(identity)))
 
     return choose
 
