@@ -454,6 +454,8 @@ class Exchange(Held):
         outcome.client = request.client
         outcome.request_id = request.request_id
         outcome.trace_id = request.trace_id
-        if self.upload is not None:
-            outcome.bytes_in = self.upload.payload_bytes
+        # An upload knows its exchange: let go, so that neither waits for the cycle collector.
+        upload, self.upload = self.upload, None
+        if upload is not None:
+            outcome.bytes_in = upload.payload_bytes
         resources.on_outcome(outcome)
