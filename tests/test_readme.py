@@ -17,7 +17,7 @@ SNIPPETS = re.findall(r"\*\*([A-Z][^*]+)\*\*:.*?```yaml\n(.*?)```", README, re.D
 
 def test_every_strategy_has_a_snippet() -> None:
     named = [name for name, _ in SNIPPETS]
-    assert {"Rolling", "Blue-green", "Canary", "Feature flags", "Shadow"} <= set(named)
+    assert {"Rolling", "Blue-green", "Canary", "Feature flags", "Shadow", "Progressive delivery"} <= set(named)
 
 
 @pytest.mark.parametrize(("name", "text"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
