@@ -52,12 +52,15 @@ class Peer:
         reader, self.writer = await asyncio.open_connection(sock=self.ours)
         self.say(self.hello)
         frames = Frames()
-        while received := await reader.read(1 << 16):
-            for frame in frames.feed(received):
-                word = decode(frame)
-                self.heard.append(word)
-                if not self.is_mute:
-                    self.answer(word)
+        try:
+            while received := await reader.read(1 << 16):
+                for frame in frames.feed(received):
+                    word = decode(frame)
+                    self.heard.append(word)
+                    if not self.is_mute:
+                        self.answer(word)
+        finally:
+            self.writer.close()
 
     def answer(self, word: object) -> None:
         match word:
