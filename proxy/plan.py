@@ -114,6 +114,8 @@ class Outcome:
         "drawn_failure",
         "duration",
         "first_byte",
+        "host",
+        "is_http10",
         "method",
         "path",
         "plan",
@@ -149,6 +151,9 @@ class Outcome:
         self.bytes_out = 0
         self.method = b""
         self.path = b""
+        self.host = b""
+        """As the client wrote it, with a port where it named one."""
+        self.is_http10 = False
         self.client = ""
         self.request_id = b""
         self.trace_id = b""

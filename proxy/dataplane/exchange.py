@@ -11,7 +11,7 @@ from math import inf
 
 from proxy.dataplane.attempt import Attempt
 from proxy.dataplane.download import Download, answer_head
-from proxy.dataplane.replies import error_reply, redirect_reply
+from proxy.dataplane.replies import body_bytes, error_reply, redirect_reply
 from proxy.dataplane.resources import Resources
 from proxy.dataplane.retry import IDEMPOTENT, backoff_seconds
 from proxy.dataplane.roles import Client, Copying, Held
@@ -411,7 +411,9 @@ class Exchange(Held):
         if not request.request_id:
             request.request_id = self.resources.outgoing.new_id()
         without_body = request.method == b"HEAD"
-        self.client.write(error_reply(error, request.request_id, close=not self._keeps, without_body=without_body))
+        reply = error_reply(error, request.request_id, close=not self._keeps, without_body=without_body)
+        self.outcome.bytes_out += body_bytes(reply)
+        self.client.write(reply)
         self._end(error.word)
 
     def broke_off(self) -> None:
@@ -451,6 +453,8 @@ class Exchange(Held):
         outcome.duration = now - self.started
         outcome.method = request.method
         outcome.path = request.path
+        outcome.host = request.wire_host
+        outcome.is_http10 = request.is_http10
         outcome.client = request.client
         outcome.request_id = request.request_id
         outcome.trace_id = request.trace_id

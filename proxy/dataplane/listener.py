@@ -11,7 +11,7 @@ from typing import cast
 
 from proxy.dataplane.deadlines import Deadlined
 from proxy.dataplane.exchange import Exchange
-from proxy.dataplane.replies import error_reply
+from proxy.dataplane.replies import body_bytes, error_reply
 from proxy.dataplane.resources import Resources
 from proxy.dataplane.roles import ClientUser
 from proxy.errors import BadRequest, HeadTooLarge, RequestTimeout, ShuntError, TargetTooLong
@@ -188,9 +188,11 @@ class ClientConnection(Deadlined, asyncio.Protocol):
         outcome.client = self.peer
         outcome.request_id = self.resources.outgoing.new_id()
         outcome.duration = self.resources.clock() - started
+        reply = error_reply(error, outcome.request_id, close=True)
+        outcome.bytes_out = body_bytes(reply)
         self.resources.on_outcome(outcome)
         self._received = b""
-        self.write(error_reply(error, outcome.request_id, close=True))
+        self.write(reply)
         self.linger()
 
     # --- what the exchange asks -------------------------------------------------------------

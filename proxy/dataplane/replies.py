@@ -21,6 +21,11 @@ def error_reply(error: ShuntError, request_id: bytes, *, close: bool, without_bo
     return _reply(error.status, fields, f"{error}\n".encode(), request_id, close=close, without_body=without_body)
 
 
+def body_bytes(reply: bytes) -> int:
+    """How long the body of one of these replies is."""
+    return len(reply) - reply.index(b"\r\n\r\n") - 4
+
+
 def redirect_reply(request: RequestHead, redirect: Redirect, scheme: str, *, close: bool) -> bytes:
     """A redirect whose Location keeps what the rule does not name (RFC 9110 §10.2.2)."""
     scheme = redirect.scheme or scheme

@@ -23,6 +23,7 @@ _PATH_CHARS, _WORD_CHARS = 128, 64
 
 _PLAIN = bytes(set(range(0x21, 0x7F)) - set(b'"\\?'))
 """Octets that mean nothing in either format; `?` begins the query, which is not logged."""
+_THREE_DIGITS = [b"%03d" % number for number in range(1000)]
 _ODD = re.compile(r"[^!#-\[\]-~]")
 
 Entry = tuple[float, Outcome]
@@ -43,8 +44,8 @@ def common_lines(entries: Sequence[Entry]) -> list[bytes]:
 
 def _lines(
     entries: Sequence[Entry],
-    plain: Callable[[Outcome, bytes, bytes, bytes, int], bytes],
-    odd: Callable[[Outcome, str, int], str],
+    plain: Callable[[Outcome, bytes, bytes, bytes, bytes], bytes],
+    odd: Callable[[Outcome, str, str], str],
     names_of: Callable[[Outcome], str],
     time_pattern: str,
 ) -> list[bytes]:
@@ -56,14 +57,13 @@ def _lines(
         if not second <= came < second + 1:
             second = int(came)
             text = strftime(time_pattern, gmtime(second)).encode()
-        millisecond = int((came - second) * 1000)
+        millisecond = _THREE_DIGITS[int((came - second) * 1000)]
         plan = outcome.plan
         client = outcome.client.encode("ascii", "replace")
         if plan is None or not _is_plain(outcome, client):
-            lines.append(odd(outcome, text.decode(), millisecond).encode())
+            lines.append(odd(outcome, text.decode(), millisecond.decode()).encode())
             continue
-        choice = plan.choice
-        key = (plan.lane, plan.fleet, choice.reason, outcome.answered_by, outcome.target)
+        key = (plan.lane, plan.fleet, plan.choice.reason, outcome.answered_by, outcome.target)
         names = known.get(key)
         if names is None:
             names = known[key] = names_of(outcome).encode()
@@ -72,20 +72,26 @@ def _lines(
 
 
 def _is_plain(outcome: Outcome, client: bytes) -> bool:
-    chosen_by_client = b"".join((client, outcome.method, outcome.path, outcome.request_id, outcome.trace_id))
+    chosen_by_client = b"".join(
+        (client, outcome.method, outcome.host, outcome.path, outcome.request_id, outcome.trace_id)
+    )
     return not (
         chosen_by_client.translate(None, _PLAIN)
         or outcome.cause
         or outcome.upstream < 0.0
         or outcome.first_byte < 0.0
         or len(chosen_by_client) > _PLAIN_BYTES
+        or not outcome.method
     )
 
 
 def _bucket(outcome: Outcome, none: bytes) -> bytes:
     """Where the identity lies between 0 and 100, to be compared with weights; too coarse to tell who it is."""
     bucket = outcome.plan.choice.bucket if outcome.plan else None
-    return none if bucket is None else b"%d.%03d" % divmod(bucket * 100_000 >> 32, 1000)
+    if bucket is None:
+        return none
+    thousandths = bucket * 100_000 >> 32
+    return b"%d.%b" % (thousandths // 1000, _THREE_DIGITS[thousandths % 1000])
 
 
 class _Names(NamedTuple):
@@ -104,18 +110,20 @@ class _Names(NamedTuple):
         if plan is None:
             return cls()
         target = str(outcome.target.address) if outcome.target else ""
-        lane, version = plan.lane, plan.fleet.version
-        return cls(lane.service, lane.route, version, outcome.answered_by, plan.choice.reason, target)
+        lane = plan.lane
+        if lane.redirect is not None:
+            return cls(lane.service, lane.route, reason="redirect")
+        return cls(lane.service, lane.route, plan.fleet.version, outcome.answered_by, plan.choice.reason, target)
 
 
 # --- JSON ---------------------------------------------------------------------------------
 
 
-def _plain_json(outcome: Outcome, client: bytes, names: bytes, second: bytes, millisecond: int) -> bytes:
+def _plain_json(outcome: Outcome, client: bytes, names: bytes, second: bytes, millisecond: bytes) -> bytes:
     return (
-        b'{"time":"%b.%03dZ",%b,"bucket":%b,"tries":%d,"status":%d,"cause":"",'
+        b'{"time":"%b.%bZ",%b,"bucket":%b,"tries":%d,"status":%d,"cause":"",'
         b'"duration_us":%d,"upstream_us":%d,"first_byte_us":%d,"bytes_in":%d,"bytes_out":%d,'
-        b'"method":"%b","path":"%b","client":"%b","request_id":"%b","trace_id":"%b"}\n'
+        b'"method":"%b","host":"%b","path":"%b","client":"%b","request_id":"%b","trace_id":"%b"}\n'
     ) % (
         second,
         millisecond,
@@ -129,6 +137,7 @@ def _plain_json(outcome: Outcome, client: bytes, names: bytes, second: bytes, mi
         outcome.bytes_in,
         outcome.bytes_out,
         outcome.method,
+        outcome.host,
         outcome.path,
         client,
         outcome.request_id,
@@ -140,9 +149,9 @@ def _json_names(outcome: Outcome) -> str:
     return json.dumps(_Names.of(outcome)._asdict(), separators=(",", ":"))[1:-1]
 
 
-def _odd_json(outcome: Outcome, second: str, millisecond: int) -> str:
+def _odd_json(outcome: Outcome, second: str, millisecond: str) -> str:
     fields = {
-        "time": f"{second}.{millisecond:03d}Z",
+        "time": f"{second}.{millisecond}Z",
         **_Names.of(outcome)._asdict(),
         "bucket": json.loads(_bucket(outcome, b"null")),
         "tries": outcome.tries,
@@ -154,6 +163,7 @@ def _odd_json(outcome: Outcome, second: str, millisecond: int) -> str:
         "bytes_in": outcome.bytes_in,
         "bytes_out": outcome.bytes_out,
         "method": _text(outcome.method),
+        "host": _text(outcome.host, _PATH_CHARS),
         "path": _text(outcome.path.partition(b"?")[0], _PATH_CHARS),
         "client": outcome.client[:_WORD_CHARS],
         "request_id": _text(outcome.request_id),
@@ -171,18 +181,18 @@ def _text(octets: bytes, most: int = _WORD_CHARS) -> str:
 
 
 # --- the common format ----------------------------------------------------------------------
-# The outcome does not say which HTTP/1 it was, so the request line here has none; parsers allow for that.
 
 
-def _plain_common(outcome: Outcome, client: bytes, names: bytes, second: bytes, millisecond: int) -> bytes:
+def _plain_common(outcome: Outcome, client: bytes, names: bytes, second: bytes, millisecond: bytes) -> bytes:
     return (
-        b'%b - - [%b +0000] "%b %b" %d %d %b bucket=%b tries=%d cause=- '
-        b"duration_us=%d upstream_us=%d first_byte_us=%d bytes_in=%d request_id=%b trace_id=%b\n"
+        b'%b - - [%b +0000] "%b %b HTTP/1.%b" %d %d %b bucket=%b tries=%d cause=- '
+        b"duration_us=%d upstream_us=%d first_byte_us=%d bytes_in=%d host=%b request_id=%b trace_id=%b\n"
     ) % (
         client or b"-",
         second,
-        outcome.method or b"-",
+        outcome.method,
         outcome.path or b"-",
+        b"0" if outcome.is_http10 else b"1",
         outcome.status or 499,
         outcome.bytes_out,
         names,
@@ -192,6 +202,7 @@ def _plain_common(outcome: Outcome, client: bytes, names: bytes, second: bytes, 
         int(outcome.upstream * 1e6),
         int(outcome.first_byte * 1e6),
         outcome.bytes_in,
+        outcome.host or b"-",
         outcome.request_id or b"-",
         outcome.trace_id or b"-",
     )
@@ -201,18 +212,17 @@ def _common_names(outcome: Outcome) -> str:
     return " ".join(f"{name}={_word(text)}" for name, text in _Names.of(outcome)._asdict().items())
 
 
-def _odd_common(outcome: Outcome, second: str, millisecond: int) -> str:
-    client, method, request_id, trace_id = (
-        _word(text)
-        for text in (outcome.client, _text(outcome.method), _text(outcome.request_id), _text(outcome.trace_id))
-    )
+def _odd_common(outcome: Outcome, second: str, millisecond: str) -> str:
     path = _word(_text(outcome.path.partition(b"?")[0], _PATH_CHARS), _PATH_CHARS)
+    # What never became a request has no request line, which httpd writes as one dash.
+    line = f"{_word(_text(outcome.method))} {path} HTTP/1.{0 if outcome.is_http10 else 1}" if outcome.method else "-"
     return (
-        f'{client} - - [{second} +0000] "{method} {path}" {outcome.status or 499} {outcome.bytes_out} '
+        f'{_word(outcome.client)} - - [{second} +0000] "{line}" {outcome.status or 499} {outcome.bytes_out} '
         f"{_common_names(outcome)} bucket={_bucket(outcome, b'-').decode()} tries={outcome.tries} "
         f"cause={_word(outcome.cause)} duration_us={int(outcome.duration * 1e6)} "
         f"upstream_us={_dash(outcome.upstream)} first_byte_us={_dash(outcome.first_byte)} "
-        f"bytes_in={outcome.bytes_in} request_id={request_id} trace_id={trace_id}\n"
+        f"bytes_in={outcome.bytes_in} host={_word(_text(outcome.host, _PATH_CHARS), _PATH_CHARS)} "
+        f"request_id={_word(_text(outcome.request_id))} trace_id={_word(_text(outcome.trace_id))}\n"
     )
 
 

@@ -194,7 +194,8 @@ class Stats:
             *histogram(own, PROXY_BOUNDS),
         ]
         answered_by = target.version if target is not None else ""
-        add_row(self._rows, (lane.service, lane.route, fleet.version, answered_by), row)
+        drawn = "" if lane.redirect is not None else fleet.version  # nobody is drawn for a redirect
+        add_row(self._rows, (lane.service, lane.route, drawn, answered_by), row)
         if target is not None:
             add_row(self._targets, (target.service, target.version, str(target.address)), classes)
 

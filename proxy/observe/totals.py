@@ -171,7 +171,7 @@ class Totals:
         service, route, version, answered_by = series
         versions, routes = self._names.versions, self._names.routes
         return (
-            (service, version) in versions
+            (not version or (service, version) in versions)
             and (service, route) in routes
             and (not answered_by or (service, answered_by) in versions)
         )

@@ -17,3 +17,12 @@ async def test_every_request_has_its_line_once_it_has_left(start_shunt: StartShu
     assert await shunt.wait_exit() == 0
     entries = [json.loads(line) for line in shunt.lines if line.startswith("{")]
     assert sorted(entry["path"] for entry in entries) == [f"/{number}" for number in range(10)]
+
+
+async def test_an_answer_of_the_proxy_itself_has_its_host_and_its_length(start_shunt: StartShunt, rules: str) -> None:
+    shunt = await start_shunt(rules.replace('"*"', "shop.test"), "--access-log", "json")
+    unknown = await ask(shunt.url, "/", host="nobody.test")
+    shunt.signal(signal.SIGTERM)
+    assert await shunt.wait_exit() == 0
+    (entry,) = (json.loads(line) for line in shunt.lines if line.startswith("{"))
+    assert (entry["host"], entry["status"], entry["bytes_out"]) == ("nobody.test", 404, len(unknown.body))

@@ -36,6 +36,7 @@ def answered(
     outcome.duration, outcome.upstream, outcome.first_byte = 0.010, 0.008, 0.007
     outcome.bytes_in, outcome.bytes_out = 100, 1000
     outcome.method, outcome.path, outcome.client = b"GET", b"/cart", "127.0.0.1"
+    outcome.host = b"shop.test:8080"
     outcome.request_id, outcome.trace_id = b"r-1", b"0af7651916cd43dd8448eb211c80319c"
     return outcome
 

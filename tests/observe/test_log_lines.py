@@ -13,9 +13,10 @@ from outcomes import answered, fleet, refused, unanswered
 from proxy.model import Choice
 from proxy.observe.log_lines import MOST_BYTES, Entry, common_lines, json_lines
 from proxy.plan import Lane, Outcome
+from proxy.rules import Redirect
 
 NOON = 1_795_435_200.250
-COMMON = re.compile(r'\S+ - - \[[^\]]+\] "\S+ \S+" \d{3} \d+( [a-z_]+=\S+)+\n')
+COMMON = re.compile(r'\S+ - - \[[^\]]+\] "(?:-|\S+ \S+ HTTP/1\.[01])" \d{3} \d+( [a-z_]+=\S+)+\n')
 
 
 def json_text(entries: list[Entry]) -> list[str]:
@@ -56,6 +57,7 @@ def test_a_json_line_tells_who_answered_why_and_how_long_it_took() -> None:
         "bytes_in": 100,
         "bytes_out": 1000,
         "method": "GET",
+        "host": "shop.test:8080",
         "path": "/cart",
         "client": "127.0.0.1",
         "request_id": "r-1",
@@ -65,9 +67,27 @@ def test_a_json_line_tells_who_answered_why_and_how_long_it_took() -> None:
 
 def test_a_common_line_begins_as_httpd_writes_it_and_says_the_rest_by_name() -> None:
     (line,) = common_text([(NOON, answered())])
-    assert line.startswith('127.0.0.1 - - [23/Nov/2026:12:00:00 +0000] "GET /cart" 200 1000 service=shop route=- ')
+    assert line.startswith(
+        '127.0.0.1 - - [23/Nov/2026:12:00:00 +0000] "GET /cart HTTP/1.1" 200 1000 service=shop route=- '
+    )
     assert "version=v1 answered_by=v1 reason=canary target=http://127.0.0.1:8080 bucket=50.000 tries=1" in line
     assert COMMON.fullmatch(line)
+
+
+def test_the_common_line_says_which_protocol_the_client_spoke() -> None:
+    old, unreadable = answered(), refused("bad_request", 400)
+    old.is_http10, unreadable.method = True, b""
+    lines = common_text([(NOON, old), (NOON, unreadable)])
+    assert '"GET /cart HTTP/1.0" 200' in lines[0]
+    assert '"-" 400' in lines[1]
+
+
+def test_nobody_is_drawn_for_a_redirect() -> None:
+    outcome = unanswered("", status=302)
+    assert outcome.plan is not None
+    outcome.plan.lane.redirect = Redirect(host="new.test")
+    seen = read(outcome)
+    assert (seen["service"], seen["version"], seen["reason"]) == ("shop", "", "redirect")
 
 
 def test_the_query_is_left_out() -> None:
@@ -112,7 +132,7 @@ FORGED = [
 def test_no_client_can_forge_a_line_or_make_one_too_long_for_a_pipe(text: bytes) -> None:
     outcome = answered()
     outcome.path, outcome.method, outcome.request_id = text, text, text
-    outcome.trace_id, outcome.client = text, text.decode("latin-1")
+    outcome.trace_id, outcome.host, outcome.client = text, text, text.decode("latin-1")
     (as_json,) = json_text([(NOON, outcome)])
     (as_common,) = common_text([(NOON, outcome)])
     for line in (as_json, as_common):
@@ -128,6 +148,7 @@ def test_no_client_can_forge_a_line_or_make_one_too_long_for_a_pipe(text: bytes)
 def test_any_bytes_make_one_line_that_parses(octets: bytes, client: str) -> None:
     outcome = answered()
     outcome.path, outcome.method, outcome.request_id, outcome.client = octets, octets, octets, client
+    outcome.host = octets
     seen = read(outcome)
     assert str(seen["path"]) == octets.partition(b"?")[0].decode("latin-1")[: len(str(seen["path"]))]
     assert COMMON.fullmatch(common_text([(NOON, outcome)])[0])

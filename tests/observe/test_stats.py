@@ -16,6 +16,7 @@ from proxy.observe import stats
 from proxy.observe.stats import BOUNDS, Gauges, Stats, Verdict
 from proxy.observe.totals import Totals
 from proxy.plan import Lane
+from proxy.rules import Redirect
 
 SHOP = ("shop", "", "v1", "v1")
 SAME, LANE = fleet("v1"), Lane("shop", "")
@@ -232,3 +233,13 @@ def test_whatever_is_delivered_or_lost_in_between_the_sum_is_exact(steps: list[s
     totals.add(0, books.delta())
     rows = totals.snapshot().requests
     assert sum(sum(row) for row in rows.values()) == recorded
+
+
+def test_a_redirect_counts_for_no_version_as_nobody_is_drawn_for_it() -> None:
+    books = Stats()
+    books.record(unanswered("", status=302))
+    moved = unanswered("", status=302)
+    assert moved.plan is not None
+    moved.plan.lane.redirect = Redirect(host="new.test")
+    books.record(moved)
+    assert {version for _, _, version, _ in books.delta().requests} == {"v1", ""}
