@@ -126,7 +126,10 @@ class Exchange(Held):
             self.about += plan.flag_lines
         if plan.copies or plan.omitted:
             self.copies = resources.mirror.begin(request, plan, self.about)
-        self._try(plan, now)
+        if self.upload is not None:
+            self.client.feed(self)  # what has come of the body goes out in one write with the head
+        if not self.is_over:
+            self._try(plan, now)
 
     # --- sent -------------------------------------------------------------------------------
 

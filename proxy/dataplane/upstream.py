@@ -223,9 +223,11 @@ class Pool:
             self.lost(connection)
         elif self._waiting and self._wake_one(connection):
             connection.used += 1
-        elif self.target.is_retired or len(self._idle) >= self.settings.max_idle or not self.settings.idle:
+        elif self.target.is_retired or not self.settings.max_idle or not self.settings.idle:
             connection.close()
         else:
+            if len(self._idle) >= self.settings.max_idle:
+                self._idle[0].close()  # the one that was idle longest: the fresher serves what must not be sent twice
             connection.idle_since = now = self.clock() if now is None else now
             self._idle.append(connection)
             self._deadlines.arm(connection, now + self.settings.idle)
