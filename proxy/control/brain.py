@@ -35,6 +35,7 @@ from proxy.control.flag_sets import FlagSets
 from proxy.control.handover import Handover, receive, words
 from proxy.control.held_state import HeldState
 from proxy.control.lookout import Lookout
+from proxy.control.malformed import quieten
 from proxy.control.ofrep import Access, Ofrep
 from proxy.control.pacer import Pacer
 from proxy.control.rollout_metrics import rollout_metrics
@@ -391,6 +392,7 @@ async def _live(lifeline: Lifeline) -> int:
     if handover is None:
         return 0
     logging.basicConfig(level=handover.settings.log.level.upper(), format="shunt: %(levelname)s: %(message)s")
+    quieten()
     return await Brain(lifeline, handover).run(said)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -40,6 +41,14 @@ _COUNTS = {
     "connection": ("shunt_connections_accepted", "Connections accepted from clients", ""),
     "log_lost": ("shunt_access_log_lost_lines", "Lines of the access log dropped because its reader was slow", ""),
 }
+
+
+_CAUSES = {
+    "error": ("no_target", "overloaded", "held", "connect", "reset", "timeout", "bad_answer", "aborted", "cut"),
+    "failed_draw": ("no_target", "connect", "reset", "timeout", "bad_answer", "500", "502", "503", "504"),
+}
+"""Why requests of a version usually fail; rarer causes have a series once they happen."""
+_REFUSALS = ("bad_request", "no_service", "no_route", "head_too_large", "uri_too_long", "request_timeout", "loop")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +138,21 @@ class Collector:
         values: dict[str, dict[Labels, float]] = {word: {} for word in _COUNTS}
         for (word, *labels), count in self._totals.counts.items():
             values[word][tuple(labels)] = count
-        # What may happen to any version stands at 0 before it does, or its first time would not be seen as a rise.
-        zero: dict[str, dict[Labels, float]] = {"": {(): 0}, "service version": dict.fromkeys(self._totals.versions, 0)}
         for word, (name, text, labelled) in _COUNTS.items():
-            always = zero.get(labelled, {})
-            yield _counter(name, text, labelled.split(), (always | values[word]).items())
+            yield _counter(name, text, labelled.split(), (self._zeros(word, labelled) | values[word]).items())
+
+    def _zeros(self, word: str, labelled: str) -> dict[Labels, float]:
+        """What may happen stands at 0 before it does, or its first time would not be seen as a rise."""
+        totals = self._totals
+        if word == "ejection":
+            return dict.fromkeys(totals.targets, 0.0)
+        if word == "refused":
+            return {(cause,): 0.0 for cause in _REFUSALS}
+        if word == "shadow":
+            return {(*version, verdict): 0.0 for version in totals.shadows for verdict in get_args(stats.Verdict)}
+        if word in _CAUSES:
+            return {(*version, cause): 0.0 for version in totals.versions for cause in _CAUSES[word]}
+        return {(): 0.0} if not labelled else dict.fromkeys(totals.versions, 0.0)
 
     def _standing(self) -> Iterator[Metric]:
         totals = self._totals
@@ -176,7 +195,8 @@ class Collector:
 
 def _by_class(rows: Iterable[tuple[Labels, Row]]) -> dict[Labels, float]:
     named = [(index, (word,)) for index, word in enumerate(STATUS_CLASSES)]
-    return _sum((name + word, row[index]) for name, row in rows for index, word in named if row[index])
+    # The first failure must be seen as a rise, so 5xx is there from the first request on.
+    return _sum((name + word, row[index]) for name, row in rows for index, word in named if row[index] or index == 5)
 
 
 def _sum(values: Iterable[tuple[Labels, float]]) -> dict[Labels, float]:

@@ -36,6 +36,8 @@ class Names(NamedTuple):
     versions: frozenset[tuple[str, str]] = frozenset()
     routes: frozenset[tuple[str, str]] = frozenset()
     targets: frozenset[TargetName] = frozenset()
+    shadows: frozenset[tuple[str, str]] = frozenset()
+    """The versions that hear copies."""
 
     @classmethod
     def of(cls, rules: Rules) -> Names:
@@ -46,6 +48,7 @@ class Names(NamedTuple):
             frozenset((s.name, version) for s in services for version in s.versions),
             frozenset((s.name, route) for s in services for route in ("", *(route.name for route in s.routes))),
             frozenset((s.name, name, text) for s in services for name, v in s.versions.items() for text in v.targets),
+            frozenset((s.name, heard.version) for s in services for p in (s, *s.routes) for heard in p.shadow or ()),
         )
 
 
@@ -68,6 +71,8 @@ class Snapshot(NamedTuple):
     held: Mapping[str, int]
     versions: Collection[tuple[str, str]]
     """Every (service, version) that the rules name, asked for or not."""
+    shadows: Collection[tuple[str, str]]
+    """Those of them that hear copies."""
 
 
 class _Standing(NamedTuple):
@@ -165,6 +170,7 @@ class Totals:
             sum(worker.connections for worker in standing),
             _sum(worker.held for worker in standing),
             self._names.versions,
+            self._names.shadows,
         )
 
     def _names_series(self, series: Series) -> bool:

@@ -166,6 +166,8 @@ async def test_without_the_right_token_nothing_happens(control: Control, planes:
         for path in ("/v1/switch", "/v1/reset", "/v1/undo"):
             async with session.post(path, json=SWITCH, headers=headers) as answer:
                 assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+                assert not {"ETag", "x-shunt-revision"} & answer.headers.keys()
+                assert "revision" not in await answer.json()
         for path in ("/v1/status", "/v1/openapi.json", "/v1/events"):
             async with session.get(path, headers=headers) as answer:
                 assert answer.status == 401

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from proxy.control.malformed import quieten
 from proxy.control.telemetry import Readiness, Telemetry
 
 FAULT = "rules.yaml:14: services.shop.canary.weight: 140 is not between 0 and 100"
@@ -57,3 +59,20 @@ async def test_who_is_not_ready_says_why(client: aiohttp.ClientSession, monkeypa
 async def test_there_is_no_control_here(client: aiohttp.ClientSession, path: str) -> None:
     async with client.post(path, json={}) as answer:
         assert answer.status == 404
+
+
+async def test_a_malformed_request_is_no_matter_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    quieten()
+    telemetry = Telemetry("127.0.0.1:0", CollectorRegistry(), lambda: found)
+    host, _, port = (await telemetry.start()).rpartition(":")
+    for level, expected in (("INFO", []), ("DEBUG", ["DEBUG"])):
+        caplog.clear()
+        with caplog.at_level(level, "aiohttp.server"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /livez HTTP/1.1\r\n\r\n")
+            assert b" 400 " in await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+        assert [record.levelname for record in caplog.records] == expected
+        assert not any(record.exc_info or "\n" in record.getMessage() for record in caplog.records)
+    await telemetry.close()

@@ -25,6 +25,7 @@ def test_traffic_is_summed_by_the_version_drawn() -> None:
         ("shop", "", "blue", "blue"): row(90, 1, 9.0),
         ("shop", "api", "blue", "blue"): row(10, 0, 1.0),
         ("shop", "api", "green", "blue"): row(3, 2, 0.5),
+        ("shop", "moved", "", ""): row(6, 0, 0.1),
     }
     in_flight = {("shop", "blue", "http://blue:80"): 2, ("shop", "blue", "http://blue:81"): 1}
     totals.add(0, Delta(requests, {}, {}, in_flight, 7, {"shop": 4}))
@@ -35,4 +36,5 @@ def test_traffic_is_summed_by_the_version_drawn() -> None:
     assert (blue.requests, blue.errors, blue.in_flight, blue.seconds_sum) == (101, 1, 3, 10.0)
     assert (blue.buckets[0], blue.buckets[-1], len(blue.buckets)) == (100, 1, len(stats.BOUNDS) + 1)
     assert (green.requests, green.errors, green.in_flight) == (5, 2, 0)
+    assert ("shop", "") not in by_name
     assert by_name["blog", "v1"].requests == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from outcomes import answered, fleet, refused, rules, unanswered
@@ -15,6 +16,8 @@ from proxy.observe.metrics import Collector, Vitals, render
 from proxy.observe.stats import Gauges, Stats
 from proxy.observe.totals import Names, Totals
 from proxy.plan import Lane
+from proxy.rules import Rules
+from proxy.strategies.shadow import Shadow
 
 LABELS = set(
     [
@@ -154,3 +157,25 @@ def test_an_idle_proxy_already_shows_every_family() -> None:
     assert len(families) > 20
     assert families["shunt_requests"] == "counter"
     assert families["shunt_request_duration_seconds"] == "histogram"
+
+
+def test_what_has_not_happened_yet_stands_at_zero_so_that_its_first_time_is_a_rise() -> None:
+    books, totals = Stats(), Totals()
+    books.record(answered())
+    totals.add(0, books.delta())
+    named = rules("v1", "v2")
+    shop = replace(named.services["shop"], shadow=(Shadow(version="v2"),))
+    totals.use(Names.of(Rules(services={"shop": shop})))
+    seen = values(parse_text(scrape(totals)))
+    for name in (
+        "shunt_requests_total|answered_by=v1|service=shop|status_class=5xx|version=v1",
+        "shunt_ejections_total|service=shop|target=http://127.0.0.1:8080|version=v1",
+        "shunt_errors_total|cause=no_target|service=shop|version=v2",
+        "shunt_failed_draws_total|cause=500|service=shop|version=v2",
+        "shunt_refused_requests_total|cause=no_service",
+        "shunt_shadow_requests_total|service=shop|verdict=answered|version=v2",
+        "shunt_reloads_total|result=rejected",
+        "shunt_worker_restarts_total",
+    ):
+        assert seen[name] == 0
+    assert "shunt_shadow_requests_total|service=shop|verdict=answered|version=v1" not in seen

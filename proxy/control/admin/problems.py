@@ -35,7 +35,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """RFC 9457, with the present revision and the word for machines."""
+    """RFC 9457, with the present revision, except to strangers, and the word for machines."""
 
     type: str
     title: str
@@ -96,8 +96,9 @@ def answering(revision: Callable[[], int]) -> Middleware:
             _log.exception("the admin API failed on %s %s", request.method, request.path)
             response = _problem(500, "internal", "this is a defect of Shunt; its log says more", revision())
         if not response.prepared:
-            response.headers["ETag"] = f'"{revision()}"'
-            response.headers["x-shunt-revision"] = str(revision())
+            if response.status != 401:  # a stranger is not told how often anything changed
+                response.headers["ETag"] = f'"{revision()}"'
+                response.headers["x-shunt-revision"] = str(revision())
             response.headers["Cache-Control"] = "no-store"
             response.headers["X-Content-Type-Options"] = "nosniff"
         return response
@@ -131,4 +132,7 @@ def _problem(status: int, word: str, detail: str, revision: int, errors: tuple[F
     problem = Problem(
         type=f"urn:shunt:error:{word}", title=title, status=status, detail=detail, revision=revision, errors=errors
     )
-    return web.Response(status=status, body=json.dumps(asdict(problem)).encode(), content_type=MEDIA)
+    told = asdict(problem)
+    if status == 401:
+        del told["revision"]
+    return web.Response(status=status, body=json.dumps(told).encode(), content_type=MEDIA)

@@ -38,11 +38,13 @@ class Traffic:
 
 
 def traffic(revision: int, totals: Snapshot) -> Traffic:
-    """The totals by service and version."""
-    names = sorted({*totals.versions, *((service, drawn) for service, _, drawn, _ in totals.requests)})
+    """The totals by service and version; redirects, for which nobody is drawn, are no version's."""
+    drawn_ones = {(service, drawn) for service, _, drawn, _ in totals.requests if drawn}
+    names = sorted({*totals.versions, *drawn_ones})
     statuses: dict[Name, Row] = {name: [0.0] * stats.STATUSES for name in names}
     for (service, _, drawn, _), row in totals.requests.items():
-        statuses[service, drawn] = stats.add_rows(statuses[service, drawn], row)
+        if drawn:
+            statuses[service, drawn] = stats.add_rows(statuses[service, drawn], row)
     durations: dict[Name, Row] = {name: [0.0] * (len(stats.BOUNDS) + 2) for name in names}
     start = stats.DURATION - stats.BYTES_IN
     for (service, _, drawn), row in totals.routes.items():
