@@ -27,16 +27,30 @@ class Source(NamedTuple):
 
 
 def listed(path: Path) -> list[tuple[str, Path]]:
+    """The files of rules that `path` stands for; see `files_of`."""
+    return files_of(path, is_rules_name)
+
+
+def files_of(path: Path, is_meant: Callable[[str], bool]) -> list[tuple[str, Path]]:
     """The files that `path` stands for, each with the name for people; OSError if it cannot be read.
 
-    Of a mounted ConfigMap all files come from behind one `..data`, so they are of one revision.
+    Of a mounted ConfigMap all files come from behind one `..data`, so they are of one revision; a file that
+    somebody put beside its links counts as in any directory.
     """
     if not path.is_dir():
         return [(str(path), path)]
     data = path / KUBERNETES_DATA
     base = data.resolve(strict=True) if data.is_symlink() else path
-    names = sorted(entry.name for entry in base.iterdir() if is_rules_name(entry.name) and entry.is_file())
-    return [(str(path / name), base / name) for name in names]
+    found = {entry.name: entry for entry in base.iterdir() if is_meant(entry.name) and entry.is_file()}
+    if base is not path:
+        beside = (entry for entry in path.iterdir() if is_meant(entry.name) and not _is_link_to_data(entry))
+        found |= {entry.name: entry for entry in beside if entry.is_file()}
+    return [(str(path / name), found[name]) for name in sorted(found)]
+
+
+def _is_link_to_data(entry: Path) -> bool:
+    """Whether it is one of the links that a mounted ConfigMap shows its files by."""
+    return entry.is_symlink() and entry.readlink().parts[:1] == (KUBERNETES_DATA,)
 
 
 def is_rules_name(name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from proxy.config.faults import Fault, Faults, dotted
-from proxy.config.files import KUBERNETES_DATA, Source, read
+from proxy.config.files import Source, files_of, read
 from proxy.config.typed import Malformed, line_of, typed
 from proxy.flags.bucketing import Version
 from proxy.flags.fault import BrokenFlags, FlagFault
@@ -36,13 +36,8 @@ def load_flags(
 
 
 def listed(path: Path) -> list[tuple[str, Path]]:
-    """The files in which flags are looked for; OSError if the path cannot be read. See `proxy.config.files.listed`."""
-    if not path.is_dir():
-        return [(str(path), path)]
-    data = path / KUBERNETES_DATA
-    base = data.resolve(strict=True) if data.is_symlink() else path
-    names = sorted(entry.name for entry in base.iterdir() if is_flags_name(entry.name) and entry.is_file())
-    return [(str(path / name), base / name) for name in names]
+    """The files in which flags are looked for; OSError if the path cannot be read."""
+    return files_of(path, is_flags_name)
 
 
 def flags(

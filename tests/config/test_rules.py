@@ -305,6 +305,24 @@ def test_a_mounted_config_map_is_read_from_behind_its_link(tmp_path: Path) -> No
     assert list(load(tmp_path).services) == ["a"]
 
 
+def test_a_file_beside_the_links_of_a_config_map_counts_too(tmp_path: Path) -> None:
+    revision = tmp_path / "..2026_11_22"
+    revision.mkdir()
+    (revision / "rules.yaml").write_text(shop("a"))
+    (tmp_path / "..data").symlink_to(revision.name)
+    (tmp_path / "rules.yaml").symlink_to("..data/rules.yaml")
+    (tmp_path / "gone.yaml").symlink_to("..data/gone.yaml")
+    (tmp_path / "extra.yaml").write_text(shop("b"))
+    assert sorted(load(tmp_path).services) == ["a", "b"]
+
+
+def test_a_fraction_of_the_targets_that_may_rest_is_asked_for_in_percent() -> None:
+    assert faults("rolling: blue\neject: {max: 0.5}") == [
+        "rules.yaml:7: services.shop.eject.max: 0.5 would be 0.5 %; write 50%"
+    ]
+    assert service("rolling: blue\neject: {max: 0.5%}").eject.max == 0.5
+
+
 def test_conditions_keep_their_texts() -> None:
     assert when("{header: {user-agent: {regex: '.*Firefox.*'}, x-debug: {present: true}}}").header == {
         "user-agent": Text(regex=".*Firefox.*"),

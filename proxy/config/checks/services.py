@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from proxy.config.checks.conditions import check_when
 from proxy.config.checks.headers import check_headers
 from proxy.config.checks.strategies import CHOOSERS, Subject, check_strategies, check_twice, has_chooser
@@ -87,7 +89,7 @@ def _check_service(service: Branch, path: Path, report: Report) -> None:
     _check_identity(service, path, report)
     _check_drained(service, versions, path, report)
     _check_health(service, path, report)
-    check_minimum(service.get("eject"), (*path, "eject"), report, after=0)
+    _check_eject(service, path, report)
     check_minimum(service.get("pool"), (*path, "pool"), report, max_idle=0)
     _check_policy(service, service, path, report)
     _check_rewrite(service, None, path, report)
@@ -131,6 +133,17 @@ def _check_health(service: Branch, path: Path, report: Report) -> None:
     elif probed is not None and (not probed.isascii() or not probed.isprintable() or " " in probed):
         report.add((*path, "health", "path"), f"{probed!r} is not a path", "write it percent-encoded")
     check_minimum(health, (*path, "health"), report, up_after=1, down_after=1)
+
+
+def _check_eject(service: Branch, path: Path, report: Report) -> None:
+    check_minimum(service.get("eject"), (*path, "eject"), report, after=0)
+    most = text(branch(service, "eject"), "max") or ""
+    if _FRACTION.fullmatch(most) and float(most) > 0:
+        report.add((*path, "eject", "max"), f"{most} would be {most} %", f"write {100 * float(most):g}%")
+
+
+_FRACTION = re.compile(r"0\.\d{1,9}")
+"""What means a part of one where percentages are asked for."""
 
 
 # --- routes ---------------------------------------------------------------------------------
