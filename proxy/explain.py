@@ -34,6 +34,8 @@ class Hearing:
     percent: float
     hears: bool
     because: str
+    may_hear: bool = False
+    """Whether chance decides, so that the next one like this may fare otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +168,18 @@ def _hearings(
 ) -> Iterator[Hearing]:
     for each in policy.shadow or ():
         hears = any(copy.shadow is each for copy in plan.copies)
-        because = f"{each.percent:g} % of the requests"
+        missing: str | None = None
         if not hears:
             context = junction.ground.context(shadow.rule(each))
             missing = why_not(each.when or When(), context, request, identity, dice)
-            because = missing or why_not(When(method=each.methods), context, request, identity, dice) or because
-        yield Hearing(version=each.version, percent=each.percent, hears=hears, because=because)
+            missing = missing or why_not(When(method=each.methods), context, request, identity, dice)
+        yield Hearing(
+            version=each.version,
+            percent=each.percent,
+            hears=hears,
+            because=missing or f"{each.percent:g} % of the requests",
+            may_hear=missing is None and 0 < each.percent < 100,
+        )
 
 
 def _asked(junction: Junction, policy: Policy, request: Request, identity: Identity) -> Iterator[Asked]:
@@ -206,7 +214,10 @@ def _lines(said: Explanation) -> Iterator[str]:
     if said.rescuer:
         yield f"    should it fail, {said.rescuer} rescues"
     for hearing in said.copies:
-        yield f"  {hearing.version} {'hears a copy' if hearing.hears else 'hears no copy'}: {hearing.because}"
+        if hearing.may_hear:
+            yield f"  {hearing.version} may hear a copy ({hearing.percent:g} %)"
+        else:
+            yield f"  {hearing.version} {'hears a copy' if hearing.hears else 'hears no copy'}: {hearing.because}"
     for asked in said.flags:
         told = ", told to the application" if asked.told else ""
         yield f"  flag {asked.flag} is {asked.variant or 'undecided'} ({asked.error or asked.reason}){told}"

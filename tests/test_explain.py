@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,10 +83,19 @@ def test_it_says_with_which_share_and_where_the_identity_falls() -> None:
     assert not explained().identified
 
 
+@pytest.mark.parametrize("percent", [0.0001, 99.9999])
+def test_who_hears_a_copy_by_chance_may_hear_it(percent: float) -> None:
+    heard = replace(SHOP, shadow=(Shadow(version="green", percent=percent),))
+    table = Table.compile(Rules(services={"shop": heard}), Registry())
+    said = explain(table, Request.of("GET", "/", host="shop"), Random(1))
+    assert f"green may hear a copy ({percent:g} %)" in str(said)
+
+
 def test_it_says_who_hears_a_copy_and_why_not() -> None:
     assert explained("/api/x").copies == (
         Hearing(version="green", percent=100, hears=True, because="100 % of the requests"),
     )
+    assert not explained("/x").copies[0].may_hear
     assert explained("/x").copies[0].because == "path /x is not below /api"
     assert explained("/api/x", "POST").copies[0].because == "method POST is not GET or HEAD"
 

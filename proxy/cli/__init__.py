@@ -60,6 +60,19 @@ class Verbs(click.Group):
         command = getattr(importlib.import_module(verb.module), f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], VERBS, n=1)
+            if not close or args[0] in VERBS:
+                raise
+            raise click.UsageError(f"{unknown.format_message()} Did you mean {close[0]!r}?", ctx) from unknown
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])

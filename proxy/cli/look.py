@@ -103,6 +103,8 @@ def _rows(service: dict[str, Json]) -> Iterator[list[RenderableType]]:
         notes = [f"waiting for {strategy['waiting_for']}"] if strategy["waiting_for"] else []
         is_first = strategy["scope"] == service["name"]
         notes += remarks if is_first else []
+        notes += [f"shadow: {heard}" for heard in strings(strategy["shadows"])]
+        notes += [f"rule: {rule}" for rule in strings(strategy["flag_rules"])]
         strategist = f"{strategy['strategy']}{' by ' if strategy['flag'] else ''}{strategy['flag']}"
         if not shares:
             yield [str(strategy["scope"]), strategist, "", "", "", styled("\n".join(notes), "yellow")]

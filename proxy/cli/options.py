@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Literal, ParamSpec, TypeVar, get_args
@@ -32,6 +33,7 @@ class Duration(click.ParamType[float]):
 
 
 DURATION = Duration()
+_ADMIN = re.compile(r"unix:.+|(?:http://)?(?:\[[^\]]+\]|[^:/\s]+):\d{1,5}/?")
 
 
 def with_output(function: Callable[P, R]) -> Callable[P, R]:
@@ -56,7 +58,11 @@ def with_client(function: Callable[..., R]) -> Callable[..., R]:
     @click.option("--token", envvar="SHUNT_ADMIN_TOKEN", default="", show_envvar=True, help="Its bearer token.")
     @wraps(function)
     def called(**options: object) -> R:
-        client = Client(str(options.pop("admin")), str(options.pop("token")))
+        admin = str(options.pop("admin"))
+        if not _ADMIN.fullmatch(admin):
+            wrong = f"{admin!r} is not an address such as {DEFAULT_ADMIN} or unix:/run/shunt.sock"
+            raise click.BadParameter(wrong, param_hint="--admin")
+        client = Client(admin, str(options.pop("token")))
         return function(client, **options)
 
     return called

@@ -124,9 +124,10 @@ class Control(Changes):
         """Let the held requests go."""
         verbs.whole_service(self.store.state.rules, service)
         await self.planes.release(service)
-        was_held = self.condition.holds.pop(service, None) is not None
+        if self.condition.holds.pop(service, None) is None:
+            return replace(self._answer(f"{service} was not on hold"), changed=False)
         await self._note("release", by, service)
-        return replace(self._answer(f"{service} is released"), changed=was_held)
+        return self._answer(f"{service} is released")
 
     async def undo(self, by: By, *, service: str | None = None, expecting: int | None = None) -> Answer:
         """Take back the last override or rollout verb; what came from a file is undone in the file."""

@@ -97,7 +97,7 @@ def test_hold_release_drain_undo_and_reset(call: Call, running: Running) -> None
     assert call("release", "shop").exit_code == 0
     assert call("drain", "shop/blue@http://blue:80").exit_code == 0
     assert running.planes.present[1].services["shop"].drained == ("blue@http://blue:80",)
-    assert "1 drained, 1 unknown" in call("status").output
+    assert "1 drained, 1 unchecked" in call("status").output
     assert call("drain", "shop/blue@http://blue:80", "--back").exit_code == 0
     assert call("switch", "shop", "green").exit_code == 0
     assert call("undo", "shop").exit_code == 0
@@ -199,3 +199,16 @@ def test_a_number_out_of_its_bounds_is_told_with_the_bound(call: Call, running: 
     over = call("weight", "shop/api", "140")
     assert (over.exit_code, over.stderr) == (2, "Error: weight: 140 is above 100\n")
     assert "max_seconds: 0 is not above 0" in call("hold", "shop", "--max", "0s").stderr
+
+
+def test_a_mistyped_verb_is_told_the_one_that_was_meant() -> None:
+    result = CliRunner().invoke(shunt, ["swich", "shop", "green"])
+    assert result.exit_code == 2
+    assert "Did you mean 'switch'?" in result.stderr
+
+
+@pytest.mark.parametrize("admin", ["bogus", "host:port", "127.0.0.1", "https://127.0.0.1:9901"])
+def test_an_admin_address_that_is_none_is_wrong_usage(admin: str) -> None:
+    result = CliRunner().invoke(shunt, ["status", "--admin", admin])
+    assert result.exit_code == 2
+    assert "--admin" in result.stderr

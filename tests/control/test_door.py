@@ -141,7 +141,10 @@ async def test_a_hold_returns_when_nothing_is_in_flight(control: Control, planes
     assert planes.holds == {"shop": (10, 30)}
     assert control.condition.holds["shop"].until == 1030.0
     assert (await control.release("shop", ANN)).changed
-    assert not (await control.release("shop", ANN)).changed
+    noted = len(control.store.ledger.entries)
+    again = await control.release("shop", ANN)
+    assert (again.changed, again.message) == (False, "shop was not on hold")
+    assert len(control.store.ledger.entries) == noted
     assert planes.holds == {}
 
 

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from control.fake_planes import FakePlanes, rules
+from proxy.conditions import When
 from proxy.control.admin.views import status
 from proxy.control.door import Control
 from proxy.errors import Conflict, NotFound
 from proxy.ledger import By
 from proxy.rules import Rules
+from proxy.strategies.flags import Flag
+from proxy.strategies.shadow import Shadow
 
 ANN = By("ann@desk", "a verb")
 
@@ -49,3 +52,19 @@ async def test_the_only_version_is_shown_and_guarded_though_no_strategy_is_said(
     assert (strategy.strategy, strategy.percent) == ("rolling", {"v1": 100.0})
     with pytest.raises(Conflict, match="nothing else answers for blog"):
         await control.drain("blog", "v1", ANN)
+
+
+async def test_the_status_says_who_hears_copies_which_rules_come_first_and_who_is_not_checked(control: Control) -> None:
+    present = rules()
+    shop = replace(
+        present.services["shop"],
+        shadow=(Shadow(version="green", percent=25),),
+        flags=(Flag(name="beta-testers", when=When(), version="green"),),
+    )
+    await control.reload(Rules(services={**present.services, "shop": shop}), "rules.yaml")
+    seen = next(one for one in status(control, lambda *_: "unknown").services if one.name == "shop")
+    assert (seen.strategies[0].shadows, seen.strategies[0].flag_rules) == (
+        ("green hears 25 %",),
+        ("beta-testers get green",),
+    )
+    assert {target.health for version in seen.versions for target in version.targets} == {"unchecked"}

@@ -14,6 +14,8 @@ from proxy.rules import Policy, Service
 
 TargetHealth = Callable[[str, str, str], str]
 """`up`, `down`, `unknown` or `unresolved` (a name without an address), by service, version and target."""
+UNCHECKED = "unchecked"
+"""What is said instead of `unknown` of the targets of a service without active checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,10 @@ class StrategyView:
     """The feature flag that draws; `percent` is empty where its targeting says who."""
     waiting_for: str = ""
     """The colour that the rules name, while it has no healthy target."""
+    shadows: tuple[str, ...] = ()
+    """Who hears copies of how many requests, such as `next hears 25 %`."""
+    flag_rules: tuple[str, ...] = ()
+    """The rules that are asked before the strategy, in order, such as `beta-testers get next`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +145,8 @@ def service(control: Control, shown: Service, health: TargetHealth) -> ServiceVi
                 percent=verbs.shares(policy, control.flags.current),
                 flag=(policy.canary and policy.canary.flag) or "",
                 waiting_for=waiting.get(scope, ""),
+                shadows=_shadows(shown, policy),
+                flag_rules=_flag_rules(shown, policy),
             )
             for scope, policy in verbs.strategies(shown)
         ),
@@ -158,12 +166,28 @@ def versions(shown: Sequence[Service], health: TargetHealth) -> Iterator[Version
                     service=one.name,
                     version=name,
                     target=target,
-                    health=health(one.name, name, target),
+                    health=_health(one, health(one.name, name, target)),
                     drained=drained or f"{name}@{target}" in one.drained,
                 )
                 for target in version.targets
             )
             yield VersionView(service=one.name, version=name, drained=drained, targets=targets)
+
+
+def _health(service: Service, found: str) -> str:
+    return UNCHECKED if found == "unknown" and service.health is None else found
+
+
+def _shadows(service: Service, policy: Policy) -> tuple[str, ...]:
+    """Who hears copies; a route without words of its own on that follows its service."""
+    heard = service.shadow if policy.shadow is None else policy.shadow
+    limits = ((each, " where its condition holds" if each.when else "") for each in heard or ())
+    return tuple(f"{each.version} hears {each.percent:g} %{limit}" for each, limit in limits)
+
+
+def _flag_rules(service: Service, policy: Policy) -> tuple[str, ...]:
+    rules = service.flags if policy.flags is None else policy.flags
+    return tuple(f"{each.name} get {each.version}" for each in rules or ())
 
 
 def _strategy(policy: Policy) -> str:
