@@ -247,6 +247,8 @@ async def test_the_state_shows_waiting_holds_faults_and_overrides(
         "percent": {"blue": 100.0},
         "flag": "",
         "waiting_for": "green",
+        "shadows": [],
+        "flag_rules": [],
     }
     assert shop["strategies"][1]["percent"] == {"blue": 75.0, "green": 25.0}
     assert shop["hold"] == {"max_seconds": 10.0, "until": 1030.0}
