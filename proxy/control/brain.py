@@ -5,47 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import pickle
 import socket
 import sys
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
-
-from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
 
 from proxy import __version__
-from proxy.config import Faults, Source
-from proxy.config import rules as read_rules
-from proxy.config.files import is_rules_name
-from proxy.control.addresses import text_of
-from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
 from proxy.control.admin.operations import Desk
-from proxy.control.admin.server import Admin
 from proxy.control.changes import Former, Loaded, Surroundings
 from proxy.control.cluster import Cluster
-from proxy.control.dataplanes import CompileFailed
 from proxy.control.door import Control
-from proxy.control.flag_files import FlagFiles, lines
+from proxy.control.flag_files import FlagFiles
 from proxy.control.flag_sets import FlagSets
 from proxy.control.handover import Handover, receive, words
 from proxy.control.held_state import HeldState
 from proxy.control.lookout import Lookout
 from proxy.control.malformed import quieten
-from proxy.control.ofrep import Access, Ofrep
 from proxy.control.pacer import Pacer
-from proxy.control.rollout_metrics import rollout_metrics
+from proxy.control.rules_files import RulesFiles
+from proxy.control.sites import Sites
 from proxy.control.state import FileState
-from proxy.control.telemetry import Readiness, Telemetry
-from proxy.control.watcher import watch_rules
+from proxy.control.vital_signs import VitalSigns
 from proxy.control.workers import Workers
-from proxy.errors import Invalid, ShuntError
-from proxy.kubernetes.precedence import Superseded
-from proxy.observe.metrics import Collector, Vitals
+from proxy.errors import ShuntError
 from proxy.observe.stats import Delta
 from proxy.observe.totals import Names, Totals
 from proxy.processes.channel import Seen
@@ -60,8 +43,6 @@ START_SECONDS = 30.0
 HELLO_SECONDS = 0.5
 """How long a brain that came back waits to hear which revision its workers have."""
 SWEEP_SECONDS = 60.0
-CLOSE_SECONDS = 2.0
-"""How long answers of the admin API may take when the brain leaves."""
 
 _log = logging.getLogger("shunt.brain")
 
@@ -72,30 +53,35 @@ class Brain:
     def __init__(self, lifeline: Lifeline, handover: Handover) -> None:
         self._lifeline = lifeline
         self._handover = handover
-        self._settings = handover.settings
+        settings = handover.settings
         self._totals = Totals()
-        self._lookout = Lookout(self._settings.dns)
+        self._lookout = Lookout(settings.dns)
         self._workers = Workers(self._kill, self._on_counted, self._lookout.survey, self._on_seen)
-        state = FileState(self._settings.state) if self._settings.state else HeldState(handover.state)
+        state = FileState(settings.state) if settings.state else HeldState(handover.state)
         around = Surroundings(probe=self._lookout.probe, busy=self._busy, upgrade=self._ask_for_upgrade)
         self._control = Control(self._workers, around, state, FlagSets(handover.flags.write))
         self._control.condition.generation = handover.generation
         self._pacer = Pacer(self._control, self._workers)
-        self._runners: list[web.AppRunner] = []
-        self._admin_runner: web.AppRunner | None = None
+        self._cluster = Cluster(settings, os.environ)
+        self._rules = RulesFiles(settings, self._control, self._cluster, handover.rules, self._on_rules)
+        self._flags = FlagFiles(settings, self._control, self._cluster)
+        self._vital_signs = VitalSigns(
+            control=self._control,
+            workers=self._workers,
+            totals=self._totals,
+            lookout=self._lookout,
+            cluster=self._cluster,
+            rules=self._rules,
+            flags=self._flags,
+            pacer=self._pacer,
+        )
+        desk = Desk(
+            control=self._control, snapshot=self._totals.snapshot, health=self._lookout.health, pacer=self._pacer
+        )
+        self._sites = Sites(settings, desk, self._vital_signs)
         self._group: asyncio.TaskGroup | None = None
         self._rule: list[asyncio.Task[None]] = []
         """What changes traffic by itself; laid down when another brain takes over."""
-        self._reloads: Counter[str] = Counter()
-        self._restarts = 0
-        self._started = time.time()
-        self._is_leaving = False
-        self._cluster = Cluster(self._settings, os.environ)
-        followed = self._settings.kubernetes.rules
-        self._told_rules = self._cluster.follow(followed, read_rules, self._take, is_rules_name)
-        guarded = self._told_rules.guarded(read_rules) if self._told_rules else read_rules
-        self._watcher = watch_rules(Path(self._settings.rules), self._take, guarded)
-        self._flags = FlagFiles(self._settings, self._control, self._cluster)
 
     async def run(self, said: AsyncIterator[Message]) -> int:
         """Live until the supervisor says stop; the exit code."""
@@ -120,61 +106,53 @@ class Brain:
     async def _start(self) -> int:
         """Bring everything up; 0, or the exit code of an instance that cannot start."""
         try:
-            if not self._handover.is_upgrade:
-                await self._serve(self._telemetry().app(), self._handover.telemetry)
-            rules, faults = await self._first_rules()
-            former = Former(self._former_rules(), await self._control.flags.find_again(self._handover.flags.read()))
-            flags, flag_faults = await self._flags.first(former.flags)
-            seen = await self._seen_revision()
-            loaded = Loaded(flags, self._flags.where)
-            await self._control.start(rules, self._settings.rules, flags=loaded, seen_revision=seen, former=former)
-            if faults:
-                self._control.refuse(faults)
-            self._control.refuse_flags(flag_faults)
-            await self._pacer.start()
-            self._remember(rules)
-            await self._serve_applications()
-            if not self._handover.is_upgrade:
-                await self._serve_people()
-            async with asyncio.timeout(START_SECONDS):
-                await self._workers.wait_serving(self._handover.workers)
-            if self._handover.is_upgrade:
-                await self._serve(self._telemetry().app(), self._handover.telemetry)
-                await self._serve_people()
+            await self._open()
         except ShuntError as fault:
             return self._refuse(str(fault))
         except TimeoutError:
             return self._refuse("the workers did not take the first table in time")
-        for warning in (*await self._watcher.warnings(), *await self._flags.warnings()):
+        for warning in (*await self._rules.warnings(), *await self._flags.warnings()):
             _log.warning("%s", warning)
         self._lifeline.tell("serving")
         if self._handover.is_first:
             self._announce()
         return 0
 
+    async def _open(self) -> None:
+        """Rules, sites, workers; an heir is silent to people and probes until it serves: its predecessor answers."""
+        given = self._handover
+        if not given.is_upgrade:
+            await self._sites.open_telemetry(given.telemetry)
+        await self._begin()
+        if given.ofrep is not None:
+            await self._sites.open_applications(given.ofrep)
+        if not given.is_upgrade:
+            await self._sites.open_people(given.admin)
+        async with asyncio.timeout(START_SECONDS):
+            await self._workers.wait_serving(given.workers)
+        if given.is_upgrade:
+            await self._sites.open_telemetry(given.telemetry)
+            await self._sites.open_people(given.admin)
+
+    async def _begin(self) -> None:
+        """Put the first rules and flags in force, and find every rollout where it was."""
+        rules, faults = await self._rules.first()
+        former = Former(self._rules.former(), await self._control.flags.find_again(self._handover.flags.read()))
+        flags, flag_faults = await self._flags.first(former.flags)
+        seen = await self._seen_revision()
+        loaded = Loaded(flags, self._flags.where)
+        await self._control.start(rules, self._rules.where, flags=loaded, seen_revision=seen, former=former)
+        if faults:
+            self._control.refuse(faults)
+        self._control.refuse_flags(flag_faults)
+        await self._pacer.start()
+        self._rules.keep(rules)
+
     def _refuse(self, why: str) -> int:
         for line in why.splitlines():
             sys.stderr.write(f"shunt: {line}\n")
         sys.stderr.flush()
         return 2
-
-    async def _first_rules(self) -> tuple[Rules, Sequence[str]]:
-        """The rules of the file; for a brain that came back to a broken one, the last good rules and its faults."""
-        try:
-            told = await self._told_rules.first() if self._told_rules else None
-            return told or await self._watcher.first(), ()
-        except Invalid as faults:
-            former = self._former_rules()
-            if former is None:
-                raise
-            return former, lines(faults)
-
-    def _former_rules(self) -> Rules | None:
-        """The last good rules of a brain that was here before."""
-        kept = self._handover.rules.read()
-        rules = pickle.loads(kept) if kept else None
-        assert rules is None or isinstance(rules, Rules)
-        return rules
 
     async def _seen_revision(self) -> int:
         """The highest revision that a living worker has: counting goes on from there, never back."""
@@ -185,40 +163,6 @@ class Brain:
             except TimeoutError:
                 _log.warning("not every worker has said hello")
         return self._workers.newest_seen
-
-    def _admin(self) -> Admin:
-        token = find_token(self._settings.admin_token_file, os.environ.get(TOKEN_ENVIRONMENT, ""))
-        desk = Desk(
-            control=self._control,
-            check=_check,
-            snapshot=self._totals.snapshot,
-            health=self._lookout.health,
-            pacer=self._pacer,
-        )
-        return Admin(desk, text_of(self._handover.admin), token)
-
-    def _telemetry(self) -> Telemetry:
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Scrape(self))
-        return Telemetry(text_of(self._handover.telemetry), registry, self._readiness)
-
-    async def _serve_applications(self) -> None:
-        """Answer OFREP where the settings ask for flags."""
-        if self._handover.ofrep is not None:
-            key = find_token(self._settings.ofrep_key_file, "", "ofrep_key_file")
-            access = Access(key=key, per_second=self._settings.ofrep_per_second)
-            ofrep = Ofrep(lambda: self._control.flags.history, access, now=time.monotonic, wall_clock=time.time)
-            await self._serve(ofrep.app(), self._handover.ofrep)
-
-    async def _serve_people(self) -> None:
-        self._admin_runner = await self._serve(self._admin().app(), self._handover.admin)
-
-    async def _serve(self, app: web.Application, listener: socket.socket) -> web.AppRunner:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        self._runners.append(runner)
-        return runner
 
     def _announce(self) -> None:
         """The one line that says where everything is."""
@@ -242,29 +186,28 @@ class Brain:
                     slot, pid = map(int, message.rest)
                     await self._workers.attach(slot, pid, socket.socket(fileno=message.descriptors[0]))
                 case "gone" | "left":
-                    self._restarts += message.word == "gone"
+                    self._vital_signs.restarts += message.word == "gone"
                     self._totals.leave(int(message.rest[0]))
                 case "reload":
-                    self._watcher.reload()
+                    self._rules.reload()
                     self._flags.reload()
                 case "leaving":
-                    self._is_leaving = True
+                    self._vital_signs.is_leaving = True
                 case "yield":
                     await self._lay_down()
                 case "resume":
-                    self._handover = self._handover._replace(admin=socket.socket(fileno=message.descriptors[0]))
-                    await self._serve_people()
+                    await self._sites.open_people(socket.socket(fileno=message.descriptors[0]))
                     self._begin_rule()
                 case "kept":
                     self._control.condition.upgrade_fault = message.rest[0]
                 case "stop":
                     return
-        self._is_leaving = True
+        self._vital_signs.is_leaving = True
         await self._workers.wait_none()
 
     def _begin_rule(self) -> None:
         assert self._group is not None
-        chores = (self._control.run(), self._watcher.run(), self._flags.run(), self._pacer.run())
+        chores = (self._control.run(), self._rules.run(), self._flags.run(), self._pacer.run())
         cluster = self._cluster.run(self._control.events)
         self._rule = [self._group.create_task(chore) for chore in (*chores, cluster)]
 
@@ -273,9 +216,7 @@ class Brain:
         for task in self._rule:
             task.cancel()
         await self._pacer.save()
-        runner, self._admin_runner = self._admin_runner, None
-        if runner is not None:
-            await runner.cleanup()
+        await self._sites.close_people()
         self._lifeline.tell("yielded")
 
     def _ask_for_upgrade(self) -> None:
@@ -294,66 +235,12 @@ class Brain:
     def _busy(self, scope: str) -> str | None:
         return self._pacer.busy(scope)
 
-    # --- the rules ---------------------------------------------------------------------
-
-    async def _take(self, found: Rules | Invalid) -> None:
-        """Put the file's rules in force, or keep the last good ones and say what is wrong."""
-        if isinstance(found, Superseded):
-            _log.info("%s", found)
-            return
-        if isinstance(found, Invalid):
-            self._reject(found)
-            return
-        try:
-            receipt = await self._control.reload(found, self._settings.rules)
-        except CompileFailed as fault:
-            self._reject(fault)
-            return
-        self._reloads["applied" if receipt else "unchanged"] += 1
-        self._remember(found)
-        self._pacer.wake()
-
-    def _reject(self, fault: ShuntError) -> None:
-        self._reloads["rejected"] += 1
-        self._control.refuse(lines(fault))
-        for line in lines(fault):
-            _log.error("%s", line)
-
-    def _remember(self, rules: Rules) -> None:
-        self._handover.rules.write(pickle.dumps(rules, protocol=5))
+    def _on_rules(self, rules: Rules) -> None:
         self._totals.use(Names.of(rules))
+        self._pacer.wake()
         settle()
 
-    # --- what others see ---------------------------------------------------------------
-
-    def _readiness(self) -> Readiness:
-        reasons = []
-        if self._is_leaving:
-            reasons.append("shunt is leaving")
-        if not self._workers.count_serving():
-            reasons.append("no worker serves")
-        condition = self._control.condition
-        remarks = (*condition.faults, *condition.flag_faults, *self._lookout.faults(), *self._cluster.faults())
-        return Readiness(is_ready=not reasons, reasons=reasons, remarks=remarks)
-
-    def metrics(self) -> Iterator[Metric]:
-        """One scrape."""
-        state, condition = self._control.store.state, self._control.condition
-        vitals = Vitals(
-            rules_valid=not condition.faults,
-            flags_valid=not condition.flag_faults,
-            flags=len(self._control.flags.current.flags),
-            flag_reloads=dict(self._flags.reloads),
-            revision=state.revision,
-            reloads=dict(self._reloads),
-            worker_revisions={worker.slot: worker.revision for worker in self._workers.workers()},
-            worker_restarts=self._restarts,
-            healthy=self._lookout.verdicts(),
-            overrides=len(state.overrides),
-            started=self._started,
-        )
-        yield from Collector(self._totals.snapshot(), vitals).collect()
-        yield from rollout_metrics(self._pacer.courses(), self._pacer.lost_messages)
+    # --- chores ------------------------------------------------------------------------
 
     async def _sweep(self) -> None:
         while True:
@@ -363,27 +250,7 @@ class Brain:
     async def _close(self) -> None:
         self._control.events.close()
         await self._cluster.close()
-        for runner in self._runners:
-            await runner.cleanup()
-
-
-class _Scrape:
-    """What prometheus_client asks."""
-
-    def __init__(self, brain: Brain) -> None:
-        self._brain = brain
-
-    def collect(self) -> Iterator[Metric]:
-        return self._brain.metrics()
-
-
-def _check(text: str, name: str) -> Sequence[str]:
-    """The faults of a rules text that somebody thinks of using."""
-    try:
-        read_rules([Source(name, text.encode())])
-    except Faults as faults:
-        return lines(faults)
-    return ()
+        await self._sites.close()
 
 
 async def _live(lifeline: Lifeline) -> int:

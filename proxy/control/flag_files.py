@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,14 +10,12 @@ from pathlib import Path
 from proxy.config import flags as reading
 from proxy.control.changes import Changes
 from proxy.control.cluster import Cluster
-from proxy.control.dataplanes import CompileFailed
+from proxy.control.dataplanes import Receipt
+from proxy.control.intake import Intake, lines
 from proxy.control.watcher import Watcher
-from proxy.errors import Invalid, ShuntError
+from proxy.errors import Invalid
 from proxy.flags.flagset import FlagSet, Sources
-from proxy.kubernetes.precedence import Superseded
 from proxy.settings import Settings
-
-_log = logging.getLogger(__name__)
 
 ENVIRONMENT = "the environment"
 
@@ -28,21 +24,16 @@ class FlagFiles:
     """Watches where the settings say that flags are; flags of the environment are there without any file."""
 
     def __init__(self, settings: Settings, control: Changes, cluster: Cluster) -> None:
-        self._where = settings.flags or ENVIRONMENT
+        self.where = settings.flags or ENVIRONMENT
+        """What the ledger calls the place."""
         self._control = control
         self._parse = partial(reading.flags, environ=os.environ, bucketing=settings.flags_bucketing)
-        self._told = cluster.follow(settings.kubernetes.flags, self._parse, self._take, reading.is_flags_name)
+        self.intake = Intake(self._load, control.refuse_flags)
+        self._told = cluster.follow(settings.kubernetes.flags, self._parse, self.intake.take, reading.is_flags_name)
         self._watcher: Watcher[FlagSet] | None = None
         if settings.flags:
             guarded = self._told.guarded(self._parse) if self._told else self._parse
-            self._watcher = Watcher(Path(settings.flags), guarded, self._take, listing=reading.listed)
-        self.reloads: Counter[str] = Counter()
-        """By result: `applied`, `unchanged`, `rejected`."""
-
-    @property
-    def where(self) -> str:
-        """What the ledger calls the place."""
-        return self._where
+            self._watcher = Watcher(Path(settings.flags), guarded, self.intake.take, listing=reading.listed)
 
     async def first(self, former: Sources | None) -> tuple[Sources, Sequence[str]]:
         """The flags at the start; for a brain that came back to broken files, the last good ones and the faults."""
@@ -72,27 +63,5 @@ class FlagFiles:
         """Why changes may never be seen, in words for people."""
         return await self._watcher.warnings() if self._watcher is not None else []
 
-    async def _take(self, found: FlagSet | Invalid) -> None:
-        if isinstance(found, Superseded):
-            _log.info("%s", found)
-            return
-        if isinstance(found, Invalid):
-            self._reject(found)
-            return
-        try:
-            receipt = await self._control.reload_flags(found.sources, self._where)
-        except CompileFailed as fault:
-            self._reject(fault)
-            return
-        self.reloads["applied" if receipt else "unchanged"] += 1
-
-    def _reject(self, fault: ShuntError) -> None:
-        self.reloads["rejected"] += 1
-        self._control.refuse_flags(lines(fault))
-        for line in lines(fault):
-            _log.error("%s", line)
-
-
-def lines(faults: Exception) -> Sequence[str]:
-    """One line for each fault."""
-    return str(faults).splitlines()
+    async def _load(self, found: FlagSet) -> Receipt | None:
+        return await self._control.reload_flags(found.sources, self.where)
