@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
-from proxy.analysis.witness import Sighting, Watch
+from proxy.analysis.witness import Sighting
 from proxy.control import chronicle, programmes
 from proxy.control.door import Answer, Control
 from proxy.control.errands import Errands
 from proxy.control.events import Event
+from proxy.control.hearing import Hearing, Witnesses
 from proxy.control.hooks import Hooks
 from proxy.control.state import Json
 from proxy.errors import Conflict, NotFound, ShuntError
@@ -27,28 +27,11 @@ from proxy.rollout.verbs import Verb, command
 LOOK_SECONDS = 1.0
 SAVE_SECONDS = 10.0
 """How often evidence is written to the disk; the workers keep what they reported since."""
-MOST_WITNESSES = 256
 ITSELF = "rollout"
 """Who did it, in the ledger."""
 _OVER = ("promoted", "rolled back", "aborted", "undone")
 
 _log = logging.getLogger(__name__)
-
-
-class Witnesses(Protocol):
-    """All workers, as those who see what becomes of rollouts."""
-
-    def look_for(self, watches: tuple[Watch, ...]) -> None:
-        """Report what happens in these."""
-        ...
-
-    def keep(self, numbers: Mapping[str, int]) -> None:
-        """The reports up to these numbers, by witness, are on the disk."""
-        ...
-
-    def close_tunnels(self, service: str, version: str) -> None:
-        """End the tunnels of a version after their grace."""
-        ...
 
 
 class Pacer:
@@ -57,10 +40,8 @@ class Pacer:
     def __init__(self, control: Control, witnesses: Witnesses) -> None:
         self._control = control
         self._witnesses = witnesses
+        self._hearing = Hearing(witnesses)
         self._courses: dict[str, Course] = {}
-        self._numbers: dict[str, int] = {}
-        """The last report of each witness that was heard."""
-        self._watches: tuple[Watch, ...] = ()
         self._lock = asyncio.Lock()
         self._due = asyncio.Event()
         self._saved_at = 0.0
@@ -74,14 +55,14 @@ class Pacer:
         kept = self._control.rollouts
         section = kept if isinstance(kept, dict) else {}
         numbers, courses = section.get("numbers"), section.get("courses")
-        self._numbers = {name: int(str(number)) for name, number in _mapping(numbers).items()}
+        self._hearing.numbers = {name: int(str(number)) for name, number in _mapping(numbers).items()}
         wanted = programmes.programmes(self._control.store.state.rules)
         for scope, written in _mapping(courses).items():
             if scope in wanted and (course := chronicle.read(scope, written, wanted[scope])) is not None:
                 self._courses[scope] = course
         # Told before the workers may report, so that none of them forgets whom it was looking for.
-        self._tell_watches(self._control.around.wall())
-        self._witnesses.keep(dict(self._numbers))
+        self._look_for(self._control.around.wall())
+        self._witnesses.keep(dict(self._hearing.numbers))
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -114,12 +95,9 @@ class Pacer:
 
     def hear(self, witness: str, seen: Seen) -> None:
         """Take in one report; one that was heard before is left out."""
-        if seen.number <= self._numbers.get(witness, 0):
+        if not self._hearing.claim(witness, seen):
             return
-        self._numbers[witness] = seen.number
         self._is_unsaved = True
-        while len(self._numbers) > MOST_WITNESSES:
-            del self._numbers[next(iter(self._numbers))]
         now = self._control.around.wall()
         for sighting in seen.sightings:
             self._hear(sighting, now)
@@ -140,11 +118,11 @@ class Pacer:
             now = self._control.around.wall()
             await self._follow_rules(now)
             # Before any weight moves, or the first who get the candidate would be seen by nobody.
-            self._tell_watches(now)
+            self._look_for(now)
             for course in list(self._courses.values()):
                 if course.is_active:
                     await self._look_after(course, now)
-            self._tell_watches(now)
+            self._look_for(now)
             if self._is_unsaved and not 0 <= now - self._saved_at < SAVE_SECONDS:
                 await self._save()
 
@@ -214,7 +192,7 @@ class Pacer:
             if turn[0] == course.rollout:
                 return Answer(revision=self._control.store.revision, message=f"{by.what}: already so", changed=False)
             await self._carry_out(course, turn, now, by)
-            self._tell_watches(now)
+            self._look_for(now)
             self.wake()
             return Answer(revision=self._control.store.revision, message=by.what)
 
@@ -266,27 +244,8 @@ class Pacer:
         if self._errands is not None:
             self._errands.tell(course, {**value, "revision": revision}, is_over=said.event in _OVER)
 
-    def _tell_watches(self, now: float) -> None:
-        """Let the workers look for what is being judged."""
-        rules = self._control.store.state.rules
-        watches = tuple(
-            Watch(
-                service=course.scope.partition("/")[0],
-                route=course.scope.partition("/")[2],
-                release=course.rollout.release,
-                stable=course.rollout.stable,
-                candidate=course.rollout.candidate,
-                latency_tolerance=course.programme.analysis.latency_tolerance / 100,
-                is_timing=course.judge.is_timing(now),
-                accepted=course.judge.accepted,
-                apart=programmes.routes_apart(rules, course.scope),
-            )
-            for course in self._courses.values()
-            if course.is_active
-        )
-        if watches != self._watches:
-            self._watches = watches
-            self._witnesses.look_for(watches)
+    def _look_for(self, now: float) -> None:
+        self._hearing.look_for(self._courses.values(), self._control.store.state.rules, now)
 
     # --- the disk ------------------------------------------------------------------------
 
@@ -304,7 +263,7 @@ class Pacer:
         """All rollouts as they are, with the reports that are in them."""
         self._is_unsaved = False
         self._saved_at = self._control.around.wall()
-        numbers = dict(self._numbers)
+        numbers = dict(self._hearing.numbers)
         courses: dict[str, Json] = {scope: chronicle.written(course) for scope, course in self._courses.items()}
         written: dict[str, Json] = {"numbers": {**numbers}, "courses": courses}
         return numbers, written
