@@ -135,6 +135,10 @@ class Control(Changes):
         undone = self.store.ledger.undoable(service)
         for move in undone.moves if undone is not None else ():
             self._check_free(move.scope)
+        if undone is not None and undone.kind == "rollout":
+            # A weight of an aborted rollout would come back with no judge looking on.
+            ways = "`rollout undo` goes back to stable, `rollout retry` begins again"
+            raise Conflict(f"“{undone.what}” is the work of a rollout: {ways}")
         answer, _ = await self._make(Undo(service), by, expecting)
         if latest and latest[0].kind == "file":
             note = f"revision {latest[0].revision} came from the rules file and stays: undo it there"

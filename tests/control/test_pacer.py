@@ -372,3 +372,16 @@ def test_a_route_of_its_own_is_left_out_of_the_services_rollout() -> None:
         name="shop", hosts=("*",), versions=VERSIONS, canary=Canary(stable="v1", candidate="v2"), routes=(api,)
     )
     assert routes_apart(Rules(services={"shop": shop}), "shop") == ("api",)
+
+
+async def test_undo_never_gives_a_candidate_that_went_back_its_traffic_again() -> None:
+    canary = Canary(stable="v1", candidate="v2")
+    stage = Stage(Policy(canary=canary, progressive=Progressive(release="1", steps=AS_WRITTEN)))
+    await stage.begin()
+    await stage.pass_(1.0)
+    await stage.pass_(1.0)
+    await stage.pacer.command("shop", Verb.ABORT, ANN)
+
+    with pytest.raises(Conflict, match="`rollout retry` begins again"):
+        await stage.control.undo(ANN)
+    assert weight_of(stage.control.store.state.effective, stage.control.flags.current, "shop", "v2") == 0.0
