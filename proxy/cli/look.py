@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from proxy.cli.client import Client, Json
-from proxy.cli.options import DURATION, with_client, with_output
-from proxy.cli.output import console, mapping, number, sequence, show, strings, styled, table
+from proxy.cli.options import with_client, with_output
+from proxy.cli.output import mapping, number, sequence, show, strings, styled, table
+from proxy.cli.watch import look, with_watch
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
 @click.command(epilog="Example: shunt status --watch")
-@click.option("--watch", "-w", is_flag=True, help="Go on showing it until interrupted.")
-@click.option("--interval", type=DURATION, default="1s", show_default=True, help="How often, with --watch.")
+@with_watch
 @with_output
 @with_client
-def status(client: Client, watch: bool, interval: float, output: str) -> None:
+def status(client: Client, interval: float | None, output: str) -> None:
     """Show services, versions, overrides and workers."""
-    if not watch:
-        _show_status(client.get("/v1/status"), output)
-        return
-    # Ctrl-C is how a watch ends.
-    with suppress(KeyboardInterrupt):
-        if output == "table" and sys.stdout.isatty():
-            _watch(client, interval)
-        else:
-            _follow(client, interval, output)
+    look(client, "/v1/status", interval, output, drawn)
 
 
 @click.command(epilog="Example: shunt log --service shop --limit 10")
@@ -152,29 +141,3 @@ def _entry(entry: dict[str, Json]) -> list[str]:
 def _visible(words: str) -> str:
     """Other people's words, without what would steer the reader's terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in words)
-
-
-def _watch(client: Client, interval: float) -> None:
-    from rich.console import Group
-    from rich.live import Live
-
-    with Live(console=console(), auto_refresh=False, screen=False) as live:
-        while True:
-            live.update(Group(*drawn(client.get("/v1/status"))), refresh=True)
-            time.sleep(interval)
-
-
-def _follow(client: Client, interval: float, output: str) -> None:
-    """One document for each state that differs from the one before; for pipes and programs."""
-    shown: dict[str, Json] = {}
-    while True:
-        found = client.get("/v1/status")
-        if found != shown:
-            _show_status(found, output)
-            shown = found
-        time.sleep(interval)
-
-
-def _show_status(found: dict[str, Json], output: str) -> None:
-    show(found, output, lambda: drawn(found))
-    sys.stdout.flush()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from proxy.cli.client import Client, Json
-from proxy.cli.options import DURATION, with_client, with_expecting, with_output, with_why
+from proxy.cli.options import with_client, with_expecting, with_output, with_why
 from proxy.cli.output import (
-    console,
     length,
     mapping,
     moment,
@@ -26,6 +23,7 @@ from proxy.cli.output import (
     table,
 )
 from proxy.cli.recompute import replay, simulate
+from proxy.cli.watch import look, with_watch
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,21 +41,12 @@ rollout.add_command(simulate)
 
 
 @rollout.command(epilog="Example: shunt rollout status --watch")
-@click.option("--watch", "-w", is_flag=True, help="Go on showing it until interrupted.")
-@click.option("--interval", type=DURATION, default="1s", show_default=True, help="How often, with --watch.")
+@with_watch
 @with_output
 @with_client
-def status(client: Client, watch: bool, interval: float, output: str) -> None:
+def status(client: Client, interval: float | None, output: str) -> None:
     """Show where every rollout is."""
-    if not watch:
-        _tell(client.get("/v1/rollouts"), output)
-        return
-    # Ctrl-C is how a watch ends.
-    with suppress(KeyboardInterrupt):
-        if output == "table" and sys.stdout.isatty():
-            _watch(client, interval)
-        else:
-            _follow(client, interval, output)
+    look(client, "/v1/rollouts", interval, output, drawn)
 
 
 @rollout.command("show", epilog="Examples: shunt rollout show shop; shunt rollout show shop -o json > report.json")
@@ -185,32 +174,6 @@ def _past(report: dict[str, Json]) -> list[str]:
     until = moment(number(ended)) if ended is not None else ""
     words = [str(report[name]) for name in ("attempt", "phase", "reason")]
     return [str(report["scope"]), str(report["release"]), began, until, *words]
-
-
-def _watch(client: Client, interval: float) -> None:
-    from rich.console import Group
-    from rich.live import Live
-
-    with Live(console=console(), auto_refresh=False) as live:
-        while True:
-            live.update(Group(*drawn(client.get("/v1/rollouts"))), refresh=True)
-            time.sleep(interval)
-
-
-def _follow(client: Client, interval: float, output: str) -> None:
-    """One document for each state that differs from the one before; for pipes and programs."""
-    shown: dict[str, Json] = {}
-    while True:
-        found = client.get("/v1/rollouts")
-        if found != shown:
-            shown = found
-            _tell(found, output)
-        time.sleep(interval)
-
-
-def _tell(found: dict[str, Json], output: str) -> None:
-    show(found, output, lambda: drawn(found))
-    sys.stdout.flush()
 
 
 def _pair(value: Json) -> list[int]:
