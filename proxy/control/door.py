@@ -105,9 +105,10 @@ class Control(Changes):
 
     async def set_flag(self, key: str, text: str | None, by: By, *, expecting: int | None = None) -> Answer:
         """Set a feature flag on top of its file until the file says something new; None: what the file says."""
-        for scope in verbs.driven_by(self.store.state.effective, key):
+        drives = verbs.driven_by(self.store.state.effective, key)
+        for scope in drives:
             self._check_free(scope)
-        change = verbs.flip(self.flags.current, key, text)
+        change = verbs.flip(self.flags.current, key, text, drives)
         return (await self._make(change, by, expecting))[0]
 
     async def hold(self, service: str, by: By, *, max_seconds: float, for_seconds: float, wait: float) -> Answer:

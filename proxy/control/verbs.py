@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from proxy import overrides as law
 from proxy.errors import Conflict, Invalid, NotFound
-from proxy.flags.flag import Context
+from proxy.flags.flag import Context, Flag
 from proxy.flags.flagset import FlagSet, assign
 from proxy.flags.pin import pinned
 from proxy.overrides import ACTIVE, DRAINED, EVERYWHERE, FLAG, WEIGHT, WEIGHTS
@@ -87,15 +87,28 @@ def step(rules: Rules, scope: str, percent: float) -> Set:
     return Set(EVERYWHERE, f"{FLAG}{canary.flag}", f"{percent:.10g}%", "rollout")
 
 
-def flip(flags: FlagSet, key: str, text: str | None) -> Set:
-    """Set a feature flag on top of its file, None for what the file says; Invalid if it cannot be that."""
+def flip(flags: FlagSet, key: str, text: str | None, drives: Sequence[str] = ()) -> Set:
+    """Set a feature flag on top of its file, None for what the file says; Invalid if it cannot be that.
+
+    A flag that draws for the scopes in `drives` must stay true, false or a percentage.
+    """
     said = flags.sources.said(key)
     if said is None:
         known = ", ".join(sorted(flags.flags)[:MOST_NAMES]) or "none"
         raise NotFound(f"there is no flag {key}; there are: {known}")
     if text is not None:
-        pinned(flags.flags[key], text, flags.sources.bucketing)
+        flag = pinned(flags.flags[key], text, flags.sources.bucketing)
+        # To a canary, all that is not true is off: a typing error would take everybody's candidate away.
+        if drives and not isinstance(flag.decide(Context("somebody")).value, bool):
+            fitting = "true, false or a percentage" if flag.kind == "plain" else _booleans(flag)
+            raise Invalid(f"{key} draws for {', '.join(drives)}: it can be set to {fitting}, not to {text.strip()!r}")
     return Set(EVERYWHERE, f"{FLAG}{key}", said if text is None else text.strip())
+
+
+def _booleans(flag: Flag) -> str:
+    return (
+        ", ".join(name for name, value in flag.variants.items() if isinstance(value, bool)) or "nothing that is boolean"
+    )
 
 
 def driven_by(rules: Rules, key: str) -> list[str]:

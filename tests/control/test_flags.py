@@ -14,7 +14,7 @@ from proxy.control.flag_sets import FlagSets
 from proxy.control.state import MemoryState
 from proxy.errors import Conflict, Invalid, NotFound
 from proxy.flags.flag import Context
-from proxy.flags.flagset import NO_FLAGS, Document, Plain, Sources, assign
+from proxy.flags.flagset import NO_FLAGS, Document, Plain, Sources, assign, compiled
 from proxy.ledger import By
 from proxy.overrides import EVERYWHERE, WEIGHT
 from proxy.rules import Rules
@@ -166,6 +166,27 @@ async def test_applications_may_ask_for_a_revision_before_the_first_worker_has_i
 
 
 # --- flags that draw ----------------------------------------------------------------------
+
+
+async def test_a_flag_that_draws_takes_nothing_that_would_silently_take_the_candidate_from_everybody(
+    flagged: Control, planes: FakePlanes
+) -> None:
+    with pytest.raises(
+        Invalid, match="new draws for shop/api: it can be set to true, false or a percentage, not to 'ba"
+    ):
+        await flagged.set_flag("new", "banana", ANN)
+    assert len(planes.published) == 1
+    for text in ("off", "25 %", "100%", "0%"):
+        assert (await flagged.set_flag("new", text, ANN)).changed
+
+
+def test_a_flagd_flag_that_draws_can_be_set_to_its_boolean_variants_only() -> None:
+    mixed = {"state": "ENABLED", "variants": {"all": True, "none": False, "odd": "x"}, "defaultVariant": "none"}
+    sources = Sources(documents=(Document("d.flagd.json", {"flags": {"mixed": mixed}}),))
+    with pytest.raises(Invalid, match="it can be set to all, none, not to 'odd'"):
+        verbs.flip(compiled(sources), "mixed", "odd", ["shop"])
+    assert verbs.flip(compiled(sources), "mixed", "odd").value == "odd"
+    assert verbs.flip(compiled(sources), "mixed", "all", ["shop"]).value == "all"
 
 
 async def test_the_share_of_a_canary_by_flag_is_the_flags(flagged: Control) -> None:
