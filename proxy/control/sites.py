@@ -12,14 +12,11 @@ from prometheus_client import CollectorRegistry
 from proxy.control.addresses import text_of
 from proxy.control.admin.guard import TOKEN_ENVIRONMENT, find_token
 from proxy.control.admin.operations import Desk
-from proxy.control.admin.server import Admin
+from proxy.control.admin.server import CLOSE_SECONDS, Admin
 from proxy.control.ofrep import Access, Ofrep
 from proxy.control.telemetry import Telemetry
 from proxy.control.vital_signs import VitalSigns
 from proxy.settings import Settings
-
-CLOSE_SECONDS = 2.0
-"""How long answers may take when the brain leaves."""
 
 
 class Sites:
@@ -37,7 +34,7 @@ class Sites:
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self._vital_signs)
         telemetry = Telemetry(text_of(listener), registry, self._vital_signs.readiness)
-        await self._open(telemetry.app(), listener)
+        await self._open(_runner(telemetry.app()), listener)
 
     async def open_applications(self, listener: socket.socket) -> None:
         """Answer OFREP."""
@@ -45,12 +42,13 @@ class Sites:
         access = Access(key=key, per_second=self._settings.ofrep_per_second)
         flags = self._desk.control.flags
         ofrep = Ofrep(lambda: flags.history, access, now=time.monotonic, wall_clock=time.time)
-        await self._open(ofrep.app(), listener)
+        await self._open(_runner(ofrep.app()), listener)
 
     async def open_people(self, listener: socket.socket) -> None:
         """Answer the admin API."""
         token = find_token(self._settings.admin_token_file, os.environ.get(TOKEN_ENVIRONMENT, ""))
-        self._people = await self._open(Admin(self._desk, text_of(listener), token).app(), listener)
+        self._people = Admin(self._desk, text_of(listener), token).runner()
+        await self._open(self._people, listener)
 
     async def close_people(self) -> None:
         """Let another brain answer the admin API."""
@@ -63,9 +61,11 @@ class Sites:
         for runner in self._runners:
             await runner.cleanup()
 
-    async def _open(self, app: web.Application, listener: socket.socket) -> web.AppRunner:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
+    async def _open(self, runner: web.AppRunner, listener: socket.socket) -> None:
         await runner.setup()
         await web.SockSite(runner, listener).start()
         self._runners.append(runner)
-        return runner
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)

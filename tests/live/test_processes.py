@@ -21,6 +21,13 @@ async def test_it_serves_once_it_has_said_where(start_shunt: StartShunt, rules: 
     assert sum(" serving on " in line for line in shunt.lines) == 1
 
 
+async def test_the_longest_question_that_explain_allows_is_answered(start_shunt: StartShunt, rules: str) -> None:
+    shunt = await start_shunt(rules)
+    header = "&".join(f"header=x-{number}:{'a' * 3900}" for number in range(20))
+    question = f"/v1/explain?host=shop.test&path=/{'a' * 7900}&{header}"
+    assert (await ask(shunt.admin, question, host="localhost")).status == 200
+
+
 async def test_sigterm_ends_it_with_code_0_and_leaves_nobody(start_shunt: StartShunt, rules: str) -> None:
     shunt = await start_shunt(rules)
     family = [*(await shunt.workers()).values(), await shunt.brain()]

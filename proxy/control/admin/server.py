@@ -22,8 +22,8 @@ from proxy.errors import Invalid
 BODY_BYTES = 5 << 20
 LINE_BYTES = 512 << 10
 """Room for the longest question that `explain` allows in a query."""
-CLOSE_SECONDS = 5.0
-"""How long answers on their way may take when the process leaves."""
+CLOSE_SECONDS = 2.0
+"""How long answers on their way may take when the brain leaves; the supervisor waits no longer than five."""
 COMMENT_SECONDS = 15.0
 """A stream says something at least so often, so that a dead reader is noticed."""
 _WHO = re.compile(r"[!-~]{1,200}")
