@@ -49,7 +49,7 @@ class Course:
         """What `follow` made of new rules, with the history of what was there before."""
         course = cls(scope=scope, programme=programme, rollout=turn[0], judge=Judge(programme.analysis, now))
         if former is not None:
-            course.past = former.archived(now)
+            course.past = former._left_for(turn[0], now)
         course._write(turn[1], now)
         course._close(now)
         return course
@@ -126,11 +126,27 @@ class Course:
         self.programme = programme
 
     def _begin_anew(self, rollout: Rollout, now: float) -> None:
-        self.past = self.archived(now)
+        self.past = self._left_for(rollout, now)
         self.judge = Judge(self.programme.analysis, rollout.started)
         self.runs, self.step_runs, self.gates, self.hold = {}, {}, {}, ""
         self.lines, self.basis, self.forgotten, self.closed = [], None, 0, None
         self.evidence, self.remark = 1.0, ""
+
+    def _left_for(self, following: Rollout, now: float) -> list[Report]:
+        """The past with this rollout in it, ended at the latest now: what was overtaken runs no longer."""
+        past = self.archived(now)
+        if not self.rollout.started or self.closed is not None:
+            return past
+        if following.key == self.rollout.key:
+            why = "begun again"
+        else:
+            why = (
+                f"overtaken by {following.release or following.candidate}"
+                if following.started or following.ended
+                else "no longer asked for"
+            )
+        reason = "; ".join(filter(None, (past[-1].reason, why)))
+        return [*past[:-1], replace(past[-1], phase=Phase.ABORTED, ended=now, reason=reason)]
 
     def archived(self, now: float) -> list[Report]:
         """The past with this rollout in it, if there was one."""

@@ -209,6 +209,29 @@ async def test_a_new_release_starts_over_and_the_old_one_is_remembered() -> None
     assert [report.release for report in stage.pacer.reports("shop")] == ["r2", "r1"]
 
 
+async def test_an_overtaken_rollout_is_over_in_the_history() -> None:
+    stage = await started(canary(programme()))
+    await stage.pass_(60.0)
+    stage.use(canary(programme(release="r2")))
+    await stage.reload()
+    present, former = stage.pacer.reports("shop")
+    assert (present.release, present.phase, present.ended) == ("r2", Phase.RUNNING, None)
+    assert (former.release, former.phase, former.ended) == ("r1", Phase.ABORTED, stage.now)
+    assert former.reason == "overtaken by r2"
+
+
+async def test_a_frozen_rollout_that_is_retried_keeps_why_it_was_frozen_in_the_history() -> None:
+    stage = await started(canary(programme(on_failure="freeze")))
+    stage.see(candidate=200, failed=20, stable=800, stable_failed=2)
+    await stage.pass_(1.0)
+    await stage.pacer.command("shop", Verb.RETRY, ANN)
+    present, former = stage.pacer.reports("shop")
+    assert (present.attempt, present.ended) == (2, None)
+    assert former.ended == stage.now
+    assert former.reason.startswith("the candidate is worse")
+    assert former.reason.endswith("; begun again")
+
+
 async def test_a_release_that_came_while_nobody_was_there_starts_over() -> None:
     stage = await started(canary(programme()))
     await stage.pass_(700.0)
