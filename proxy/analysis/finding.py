@@ -96,15 +96,23 @@ def _mean_at(rate: float, totals: Mapping[float, Tally], settings: Analysis) -> 
     return sum(exp(min(log_sum, _MOST_LOG)) for log_sum in sums) / len(sums)
 
 
-def look(judge: Judge, settings: Analysis, now: float, *, since: float, pause: float = 0.0) -> Finding:
-    """All there is to say now about the weight that was set at `since`."""
+def look(
+    judge: Judge, settings: Analysis, now: float, *, since: float, pause: float = 0.0, freezes: bool = False
+) -> Finding:
+    """All there is to say now about the weight that was set at `since`; `freezes`: a worse candidate stays there."""
     weighed = judge.weigh(now)
     units, watched = judge.units, max(0.0, now - since)
     cap = cap_exceeded(settings, judge.requests.candidate_failed, judge.failed_identities)
     decision = Decision.ROLLBACK if cap else decide(weighed.total, settings, units, watched, pause)
     smallest = smallest_rate(judge.totals, settings) if settings.enabled else None
     split_p = split_p_value(judge.totals)
-    sentences = [*_observed(judge.requests), _concluded(decision, weighed, settings, units, cap, smallest)]
+    if decision is Decision.ROLLBACK:
+        conclusion = (
+            f"{_worse(weighed, settings, cap)}: {'it stays until a person decides' if freezes else 'it goes back'}."
+        )
+    else:
+        conclusion = _not_worse(decision, weighed, settings, units, smallest)
+    sentences = [*_observed(judge.requests), conclusion]
     if split_p < DOUBTFUL_SPLIT:
         sentences.append("The split is not what its weights say: something else assigns people, and no number holds.")
     return Finding(
@@ -129,15 +137,15 @@ def _observed(seen: Seen) -> list[str]:
     ]
 
 
-def _concluded(
-    decision: Decision, weighed: Weighed, settings: Analysis, units: int, cap: str, smallest: float | None
-) -> str:
+def _worse(weighed: Weighed, settings: Analysis, cap: str) -> str:
     if cap:
-        return f"{cap[0].upper()}{cap[1:]}: it goes back."
-    if decision is Decision.ROLLBACK:
-        cause = "fails more often" if weighed.errors >= weighed.latency else "is slower"
-        odds = f"at most once in {1 / settings.alpha:.0f} rollouts of a healthy one"
-        return f"It {cause} than allowed (evidence {weighed.total:.3g}; by chance {odds}): it goes back."
+        return f"{cap[0].upper()}{cap[1:]}"
+    cause = "fails more often" if weighed.errors >= weighed.latency else "is slower"
+    odds = f"at most once in {1 / settings.alpha:.0f} rollouts of a healthy one"
+    return f"It {cause} than allowed (evidence {weighed.total:.3g}; by chance {odds})"
+
+
+def _not_worse(decision: Decision, weighed: Weighed, settings: Analysis, units: int, smallest: float | None) -> str:
     limit = "No error rate" if smallest is None else f"An error rate of {smallest:.2%}"
     no_sign = f"No sign that it is worse (evidence {weighed.total:.2g} of {1 / settings.alpha:.0f})."
     no_sign += f" {limit} would have been caught by now."

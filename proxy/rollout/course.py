@@ -159,7 +159,14 @@ class Course:
         if self.closed is not None:
             return self.closed
         rollout, analysis = self.rollout, self.programme.analysis
-        found = look(self.judge, analysis, now, since=rollout.weight_since, pause=rollout.pause_seconds)
+        found = look(
+            self.judge,
+            analysis,
+            now,
+            since=rollout.weight_since,
+            pause=rollout.pause_seconds,
+            freezes=self.programme.freezes,
+        )
         self._take_rows(now)
         return Report(
             scope=self.scope,

@@ -158,6 +158,7 @@ async def test_a_frozen_rollout_stays_where_it_is_until_somebody_decides() -> No
     stage.see(candidate=200, failed=20, stable=800, stable_failed=2)
     await stage.pass_(3600.0)
     assert (stage.phase, stage.weight) == (Phase.FROZEN, 20.0)
+    assert stage.pacer.report("shop").verdict.endswith("it stays until a person decides.")
     await stage.pacer.command("shop", Verb.ABORT, ANN)
     assert stage.weight == 0.0
 
