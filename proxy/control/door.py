@@ -227,4 +227,4 @@ class Control(Changes):
     def _check_free(self, scope: str) -> None:
         reason = self.around.busy(scope)
         if reason:
-            raise Conflict(f"{reason}: pause or abort first")
+            raise Conflict(reason)

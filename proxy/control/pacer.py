@@ -294,11 +294,13 @@ class Pacer:
         return sorted(found, key=lambda report: -report.started)
 
     def busy(self, scope: str) -> str | None:
-        """Why others must leave the scope alone; None when they need not."""
+        """Why others must leave the scope alone, and what frees it; None when they need not."""
         course = self._courses.get(scope)
         if course is None or not course.is_active or course.rollout.phase is Phase.PAUSED:
             return None
-        return f"{course.rollout.candidate} is being rolled out at {scope}"
+        if course.rollout.phase is Phase.FROZEN:
+            return f"{course.rollout.candidate} was judged worse and is frozen at {scope}: abort the rollout first"
+        return f"{course.rollout.candidate} is being rolled out at {scope}: pause or abort first"
 
     @property
     def lost_messages(self) -> int:

@@ -151,7 +151,7 @@ TABLE: Mapping[Phase, Mapping[Verb, Deed | str]] = {
     },
     Phase.FROZEN: {
         Verb.START: _RUNS,
-        Verb.PAUSE: keep,
+        Verb.PAUSE: _JUDGED,
         Verb.RESUME: _JUDGED,
         Verb.PROMOTE: _JUDGED,
         Verb.PROMOTE_FULL: promote_full,

@@ -112,7 +112,7 @@ async def test_weights_that_do_not_fit_are_refused(control: Control) -> None:
 
 async def test_a_running_rollout_is_not_disturbed(planes: FakePlanes, health: FakeHealth) -> None:
     def busy(scope: str) -> str | None:
-        return "a rollout is running" if scope == "shop/api" else None
+        return "a rollout is running: pause or abort first" if scope == "shop/api" else None
 
     control = Control(planes, Surroundings(probe=health, busy=busy))
     await control.start(rules(), "rules.yaml")

@@ -159,6 +159,10 @@ async def test_a_frozen_rollout_stays_where_it_is_until_somebody_decides() -> No
     await stage.pass_(3600.0)
     assert (stage.phase, stage.weight) == (Phase.FROZEN, 20.0)
     assert stage.pacer.report("shop").verdict.endswith("it stays until a person decides.")
+    with pytest.raises(Conflict, match="v2 was judged worse and is frozen at shop: abort the rollout first"):
+        await stage.control.weight("shop", ANN, weight=5.0)
+    with pytest.raises(Conflict, match="`abort` goes back"):
+        await stage.pacer.command("shop", Verb.PAUSE, ANN)
     await stage.pacer.command("shop", Verb.ABORT, ANN)
     assert stage.weight == 0.0
 
