@@ -9,6 +9,9 @@ import pytest
 
 from control.fake_planes import FakeHealth, FakePlanes, FakeWitnesses
 from proxy.analysis.witness import ArmCounts, Item, Sighting
+from proxy.control.admin.desk import Desk
+from proxy.control.admin.inputs import Input
+from proxy.control.admin.rollouts import rollouts
 from proxy.control.changes import Surroundings
 from proxy.control.door import Control
 from proxy.control.pacer import Pacer
@@ -165,6 +168,18 @@ async def test_a_frozen_rollout_stays_where_it_is_until_somebody_decides() -> No
         await stage.pacer.command("shop", Verb.PAUSE, ANN)
     await stage.pacer.command("shop", Verb.ABORT, ANN)
     assert stage.weight == 0.0
+
+
+async def test_a_weight_set_after_an_abort_shows_in_the_status() -> None:
+    stage = await started(canary(programme()))
+    await stage.pacer.command("shop", Verb.ABORT, ANN)
+    desk = Desk(control=stage.control, pacer=stage.pacer)
+    (aborted,) = rollouts(desk, Input()).rollouts
+    assert (aborted.weight, aborted.reason) == (0.0, "aborted by a person")
+    await stage.control.weight("shop", ANN, weight=30.0)
+    (shown,) = rollouts(desk, Input()).rollouts
+    assert (shown.phase, shown.weight) == ("aborted", 30.0)
+    assert shown.reason.endswith("the weight was set since: the rollout had left it at 0 %")
 
 
 async def test_no_crash_skips_or_repeats_a_step_and_the_clock_of_a_pause_goes_on() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from proxy.control import verbs
 from proxy.control.admin.desk import Desk
 from proxy.control.admin.inputs import Change, Input, Scope
 from proxy.control.door import Answer
@@ -15,10 +16,13 @@ from proxy.errors import NotFound
 from proxy.ledger import By
 from proxy.rollout.course import Course
 from proxy.rollout.report import Report
-from proxy.rollout.state import Phase
+from proxy.rollout.state import ACTIVE, Phase
 from proxy.rollout.verbs import Verb
 from proxy.store import Stale
 from proxy.strategies.progressive import Step
+
+TOLERANCE = 1e-9
+"""Percentages that differ by less are the same."""
 
 
 class OneScope(Input):
@@ -92,7 +96,7 @@ class HistoryView:
 
 def rollouts(desk: Desk, _: Input) -> RolloutsView:
     courses = desk.pacer.courses() if desk.pacer is not None else ()
-    return RolloutsView(revision=desk.control.store.revision, rollouts=tuple(map(_view, courses)))
+    return RolloutsView(revision=desk.control.store.revision, rollouts=tuple(_view(desk, course) for course in courses))
 
 
 def report(desk: Desk, said: OneScope) -> ReportView:
@@ -130,9 +134,12 @@ def _pacer(desk: Desk) -> Pacer:
     return desk.pacer
 
 
-def _view(course: Course) -> RolloutView:
+def _view(desk: Desk, course: Course) -> RolloutView:
     rollout, programme = course.rollout, course.programme
-    seen = course.seen
+    seen, weight = course.seen, _weight(desk, course)
+    since_set = f"the weight was set since: the rollout had left it at {rollout.weight:g} %"
+    waits = f"waits for {rollout.waits_for}" if rollout.waits_for else ""
+    remarks = (course.remark or rollout.reason or waits, since_set if weight != rollout.weight else "")
     return RolloutView(
         scope=course.scope,
         phase=rollout.phase,
@@ -142,15 +149,29 @@ def _view(course: Course) -> RolloutView:
         attempt=rollout.attempt,
         step=rollout.step,
         steps=tuple(map(_told, programme.steps)),
-        weight=rollout.weight,
+        weight=weight,
         evidence=course.evidence,
         threshold=1 / programme.analysis.alpha,
         requests=seen.candidate,
         failed=seen.candidate_failed,
-        reason=course.remark or rollout.reason or (f"waits for {rollout.waits_for}" if rollout.waits_for else ""),
+        reason="; ".join(filter(None, remarks)),
         since=rollout.since,
         until=_until(course),
     )
+
+
+def _weight(desk: Desk, course: Course) -> float:
+    """The candidate's percentage in force; a person may have changed it while nothing runs."""
+    rollout, control = course.rollout, desk.control
+    if rollout.phase in ACTIVE - {Phase.PAUSED} or rollout.candidate == rollout.stable:
+        return rollout.weight
+    try:
+        policy = verbs.policy_of(control.store.state.effective, course.scope)
+    except NotFound:  # Rules without it are in force, and the pacer has not looked yet.
+        return rollout.weight
+    shares = verbs.shares(policy, control.flags.current)
+    present = shares.get(rollout.candidate, 0.0) if shares else rollout.weight
+    return rollout.weight if abs(present - rollout.weight) < TOLERANCE else present
 
 
 def _until(course: Course) -> float | None:
