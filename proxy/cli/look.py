@@ -83,6 +83,7 @@ def _rows(service: dict[str, Json]) -> Iterator[list[RenderableType]]:
     versions = {str(version["version"]): version for version in sequence(service["versions"])}
     overrides = [override for override in sequence(service["overrides"]) if override["origin"] != "waiting"]
     remarks = [_remark(override) for override in overrides]
+    remarks += [f"no file defines the flag {key}" for key in strings(service["undefined_flags"])]
     if service["hold"]:
         remarks.insert(0, "on hold")
     idle = set(versions)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from control.fake_planes import FakeHealth, FakePlanes, rules
+from proxy.conditions import When
 from proxy.control import verbs
+from proxy.control.admin.views import status
 from proxy.control.changes import Former, Loaded, Surroundings
 from proxy.control.door import Control
 from proxy.control.flag_sets import FlagSets
@@ -20,6 +22,7 @@ from proxy.overrides import EVERYWHERE, WEIGHT
 from proxy.rules import Rules
 from proxy.store import Set
 from proxy.strategies.canary import Canary
+from proxy.strategies.flags import Flag
 
 ANN = By("ann@desk", "flag set", "a ticket")
 CHECKOUT = {
@@ -208,3 +211,19 @@ async def test_a_rollout_moves_the_flag_where_a_flag_draws_and_the_weight_elsewh
     with pytest.raises(Conflict, match="a rollout is running"):
         await flagged.set_flag("new", "50%", ANN)
     assert (await flagged.set_flag("checkout", "on", ANN)).changed
+
+
+async def test_the_status_names_the_flags_of_the_rules_that_no_file_defines(
+    planes: FakePlanes, health: FakeHealth
+) -> None:
+    present = driven()
+    asked = (Flag(name="beta", when=When(flag={"chekout": "on", "checkout": "on"}), version="green"),)
+    shop = replace(present.services["shop"], flags=asked, flag_headers=("theme", "new"))
+    control = Control(planes, Surroundings(probe=health, wall=lambda: 1000.0))
+    await control.start(
+        Rules(services={**present.services, "shop": shop}), "rules.yaml", flags=Loaded(flags(), "flags")
+    )
+    assert {one.name: one.undefined_flags for one in status(control, lambda *_: "up").services} == {
+        "blog": (),
+        "shop": ("chekout", "theme"),
+    }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from proxy.conditions import flags_of
 from proxy.control import verbs
 from proxy.control.dataplanes import WorkerStatus
 from proxy.control.door import Control
 from proxy.ledger import Entry
 from proxy.overrides import EVERYWHERE, Override
 from proxy.rules import Policy, Service
+from proxy.track import flags_asked
 
 TargetHealth = Callable[[str, str, str], str]
 """`up`, `down`, `unknown` or `unresolved` (a name without an address), by service, version and target."""
@@ -67,6 +69,8 @@ class ServiceView:
     versions: tuple[VersionView, ...]
     overrides: tuple[Override, ...]
     hold: HoldView | None
+    undefined_flags: tuple[str, ...] = ()
+    """The flags that its rules name and no file defines: to the rules they are off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +157,16 @@ def service(control: Control, shown: Service, health: TargetHealth) -> ServiceVi
         versions=tuple(versions([shown], health)),
         overrides=tuple(override for override in overrides if override.service == shown.name),
         hold=HoldView(max_seconds=hold.max_seconds, until=hold.until) if hold else None,
+        undefined_flags=tuple(key for key in _flags_named(shown) if key not in control.flags.current.flags),
     )
+
+
+def _flags_named(shown: Service) -> Iterator[str]:
+    """The flags in a service's rules, each once, in the order written."""
+    asked = [*flags_asked(shown)]
+    for route in shown.routes:
+        asked += [*flags_of(route.match), *flags_asked(route)]
+    yield from dict.fromkeys((*asked, *shown.flag_headers))
 
 
 def versions(shown: Sequence[Service], health: TargetHealth) -> Iterator[VersionView]:
