@@ -57,4 +57,4 @@ async def test_two_hundred_reloads_fail_no_request_and_mix_no_two_revisions(
             await until(was_seen)
         is_over.set()
     assert failed == []
-    assert len(seen) == RELOADS + 1
+    assert {str(number) for number in range(1, RELOADS + 1)} <= seen
