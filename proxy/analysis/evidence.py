@@ -16,6 +16,17 @@ from proxy.analysis.tally import Strata, Tally
 MINUTE_SECONDS = 60.0
 
 
+MOST_TOLD = 1e6
+"""More evidence than this tells people nothing more."""
+
+
+def told(total: float) -> str:
+    """Evidence as people read it."""
+    if total > MOST_TOLD:
+        return f"> {MOST_TOLD:,.0f}"
+    return f"{total:,.0f}" if total >= 1000 else f"{total:.3g}"
+
+
 class Weighed(NamedTuple):
     """What the evidence is worth: `total` is compared with 1/alpha."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import exp
 
 from proxy.analysis import errors
-from proxy.analysis.evidence import Weighed
+from proxy.analysis.evidence import Weighed, told
 from proxy.analysis.judge import Judge, Seen
 from proxy.analysis.multinomial import split_p_value
 from proxy.analysis.tally import CANDIDATE, STABLE, Tally
@@ -142,7 +142,7 @@ def _worse(weighed: Weighed, settings: Analysis, cap: str) -> str:
         return f"{cap[0].upper()}{cap[1:]}"
     cause = "fails more often" if weighed.errors >= weighed.latency else "is slower"
     odds = f"at most once in {1 / settings.alpha:.0f} rollouts of a healthy one"
-    return f"It {cause} than allowed (evidence {weighed.total:.3g}; by chance {odds})"
+    return f"It {cause} than allowed (evidence {told(weighed.total)}; by chance {odds})"
 
 
 def _not_worse(decision: Decision, weighed: Weighed, settings: Analysis, units: int, smallest: float | None) -> str:

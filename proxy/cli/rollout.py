@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from proxy.analysis.evidence import told
 from proxy.cli.client import Client, Json
 from proxy.cli.options import with_client, with_expecting, with_output, with_why
 from proxy.cli.output import (
@@ -133,7 +134,7 @@ def _row(one: dict[str, Json]) -> list[RenderableType]:
         styled(phase, {"aborted": "red", "frozen": "red", "done": "green", "gated": "yellow"}.get(phase, "")),
         at + left,
         f"{number(one['weight']):g} %",
-        f"{number(one['evidence']):.3g} of {number(one['threshold']):g}",
+        f"{told(number(one['evidence']))} of {number(one['threshold']):g}",
         f"{one['failed']} of {one['requests']}",
         str(one["reason"]),
     ]
@@ -142,7 +143,7 @@ def _row(one: dict[str, Json]) -> list[RenderableType]:
 def written(report: dict[str, Json]) -> Iterator[RenderableType]:
     """One rollout's report as people read it."""
     attempt = f", attempt {report['attempt']}" if report["attempt"] != 1 else ""
-    release = f" of {report['release']}" if report["release"] else ""
+    release = f", release {report['release']}" if report["release"] else ""
     yield f"{report['scope']}: {report['stable']} to {report['candidate']}{release}{attempt}, {report['phase']}"
     if report["reason"]:
         yield str(report["reason"])
@@ -165,7 +166,7 @@ def _line(line: dict[str, Json]) -> list[str]:
         str(line["text"] or "a minute"),
         f"{number(line['weight']):g} %",
         *(f"{bad} of {all_}" for bad, all_ in zip(failed, requests, strict=True)),
-        f"{number(evidence[0]):.3g}" if isinstance(evidence, list) and evidence else "",
+        told(number(evidence[0])) if isinstance(evidence, list) and evidence else "",
     ]
 
 

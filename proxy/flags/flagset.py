@@ -155,7 +155,7 @@ def compiling(sources: Sources) -> Generator[None, None, FlagSet]:
         if isinstance(item, DocumentMetadata):
             metadata.update(item.metadata)
         elif item.key in flags:
-            faults.append(FlagFault(item.source, (item.key,), f"is also defined in {flags[item.key].source}"))
+            faults.append(FlagFault(item.source, (item.key,), f"also defined in {flags[item.key].source}"))
         else:
             flags[item.key] = item
         yield

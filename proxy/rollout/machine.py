@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from proxy.analysis.evidence import told
 from proxy.analysis.finding import Decision, decide
 from proxy.rollout.measurement import Status
 from proxy.rollout.programme import Programme
@@ -130,7 +131,7 @@ def _trouble(readings: Readings, programme: Programme) -> str:
     """What ends a rollout in every state, also while it waits at a gate; "" when nothing does."""
     analysis = programme.analysis
     if analysis.enabled and readings.evidence >= 1 / analysis.alpha:
-        return f"the candidate is worse: evidence {readings.evidence:.3g} of {1 / analysis.alpha:.0f}"
+        return f"the candidate is worse: evidence {told(readings.evidence)} of {1 / analysis.alpha:.0f}"
     if readings.cap:
         return readings.cap
     if readings.metrics in _ENDED_BADLY:
@@ -188,7 +189,7 @@ def _analyse(rollout: Rollout, analysis: Analysis, now: float, readings: Reading
         return _gated(rollout, f"inconclusive: {readings.step_metrics_text}")
     decision = _decision(rollout, analysis, now, readings)
     if decision is Decision.ROLLBACK:
-        return fail(rollout, now, f"the candidate is worse: evidence {readings.evidence:.3g}", programme)
+        return fail(rollout, now, f"the candidate is worse: evidence {told(readings.evidence)}", programme)
     if decision is Decision.INCONCLUSIVE:
         return _gated(rollout, "inconclusive: too little traffic to tell")
     is_measured = not analysis.metrics or readings.step_metrics is Status.SUCCESSFUL

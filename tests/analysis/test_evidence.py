@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.analysis import errors, latency
 from proxy.analysis.capital import BY_CLOCK, BY_WEIGHT, Capital, reserve_after
-from proxy.analysis.evidence import Evidence, Row, replay
+from proxy.analysis.evidence import Evidence, Row, replay, told
 from proxy.analysis.tally import CANDIDATE, QUANTILES, STABLE, Tally
 
 WEIGHTS = st.sampled_from([0.01, 0.05, 0.2, 0.5, 0.9])
@@ -138,3 +138,10 @@ def test_a_tally_of_another_length_is_refused() -> None:
 
 def test_arms_are_stable_then_candidate() -> None:
     assert (STABLE, CANDIDATE) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("total", "said"), [(0.5, "0.5"), (99.9, "99.9"), (123456.7, "123,457"), (4.08e41, "> 1,000,000")]
+)
+def test_evidence_beyond_doubt_is_told_as_such_and_not_in_forty_digits(total: float, said: str) -> None:
+    assert told(total) == said

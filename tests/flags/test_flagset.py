@@ -54,7 +54,7 @@ def test_a_large_set_is_compiled_flag_by_flag() -> None:
 
 
 def test_a_flag_that_two_files_define_is_refused_and_names_both() -> None:
-    with pytest.raises(BrokenFlags, match=r"x\.flagd\.json: targeted: is also defined in flags/targeted"):
+    with pytest.raises(BrokenFlags, match=r"x\.flagd\.json: targeted: also defined in flags/targeted"):
         compiled(Sources(plain=(Plain("targeted", "true", "flags/targeted"),), documents=(DOCUMENT,)))
 
 
