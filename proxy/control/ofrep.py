@@ -96,7 +96,12 @@ class Ofrep:
         wait_seconds = self._allowance.wait_seconds() if self._allowance else 0.0
         if wait_seconds > 0:
             return web.Response(status=429, headers={"retry-after": str(math.ceil(wait_seconds))})
-        return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPClientError as elsewhere:  # the router's 404 and 405
+            details = f"{request.method} {request.path}: {elsewhere.reason}; flags are evaluated by POST {BULK}[/key]"
+            allow = {"allow": elsewhere.headers["allow"]} if "allow" in elsewhere.headers else None
+            return _answer(elsewhere.status, {"errorCode": "GENERAL", "errorDetails": details}, allow)
 
     async def _single(self, request: web.Request) -> web.StreamResponse:
         key = request.match_info["key"]

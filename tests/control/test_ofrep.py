@@ -320,3 +320,13 @@ def test_no_context_is_ever_answered_with_the_tag_of_another_answer() -> None:
         answer = told_in_bulk(flags, Context(f"user-{n}", {"plan": "pro" if n % 3 else "free"}))
         assert told.setdefault(answer.tag, answer.body) == answer.body
     assert len(told) == 4
+
+
+async def test_what_is_asked_at_another_path_or_by_another_method_is_refused_in_json_too() -> None:
+    async with serving() as sidecar:
+        for method, path, status in (("POST", "/nope", 404), ("GET", "/ofrep/v1/evaluate/flags", 405)):
+            async with sidecar.http.request(method, f"{sidecar.address}{path}") as answer:
+                told = await answer.json()
+                assert (answer.status, told["errorCode"]) == (status, "GENERAL")
+                assert f"{method} {path}" in told["errorDetails"]
+                assert answer.headers.get("allow") == ("POST" if status == 405 else None)
