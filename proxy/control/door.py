@@ -138,7 +138,7 @@ class Control(Changes):
             self._check_free(move.scope)
         if undone is not None and undone.kind == "rollout":
             # A weight of an aborted rollout would come back with no judge looking on.
-            ways = "`rollout undo` goes back to stable, `rollout retry` begins again"
+            ways = "`rollout retry` begins one that went back again, `rollout undo` takes back one that is done"
             raise Conflict(f"“{undone.what}” is the work of a rollout: {ways}")
         answer, _ = await self._make(Undo(service), by, expecting)
         if latest and latest[0].kind == "file":

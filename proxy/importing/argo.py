@@ -93,12 +93,8 @@ class _Reader:
         progressive: dict[str, Json] = {"candidate": "green"}
         if side.at("autoPromotionEnabled"):
             progressive["auto_promotion"] = side.at("autoPromotionEnabled").took().value is not False
-        for theirs, key in (
-            ("autoPromotionSeconds", "auto_promotion_delay"),
-            ("abortScaleDownDelaySeconds", "keep_warm"),
-        ):
-            if side.at(theirs):
-                progressive[key] = side.at(theirs).took().value
+        if side.at("autoPromotionSeconds"):
+            progressive["auto_promotion_delay"] = side.at("autoPromotionSeconds").took().value
         for theirs, key in (("prePromotionAnalysis", "pre_promotion"), ("postPromotionAnalysis", "post_promotion")):
             metrics = metrics_of(side.at(theirs), self._among)
             if metrics:

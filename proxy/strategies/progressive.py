@@ -265,7 +265,5 @@ class Progressive:
     auto_promotion_delay: Seconds = 0.0
     pre_promotion: Analysis | None = None
     post_promotion: Analysis | None = None
-    keep_warm: Seconds = 3600.0
-    """Blue-green: how long after the switch the old colour can still be gone back to at once."""
     webhooks: tuple[Webhook, ...] = ()
     notify: tuple[Notify, ...] = ()

@@ -425,6 +425,6 @@ async def test_undo_never_gives_a_candidate_that_went_back_its_traffic_again() -
     await stage.pass_(1.0)
     await stage.pacer.command("shop", Verb.ABORT, ANN)
 
-    with pytest.raises(Conflict, match="`rollout retry` begins again"):
+    with pytest.raises(Conflict, match="`rollout retry` begins one that went back again"):
         await stage.control.undo(ANN)
     assert weight_of(stage.control.store.state.effective, stage.control.flags.current, "shop", "v2") == 0.0
